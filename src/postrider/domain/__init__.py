@@ -1,0 +1,1 @@
+"""The words and the rules: no I/O, no clock, standard library only."""

@@ -1,0 +1,161 @@
+"""What exactly is sent: the bytes and headers of one attempt, per dialect."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from json.decoder import scanstring
+from uuid import UUID
+
+from .delivery import Claimed
+from .integration import Integration
+from .signature import sign
+
+USER_AGENT = "Postrider/1 (+webhooks)"
+ELIDED = b'{"meta":{"includes_elided":true}}'
+
+
+class Dialect(StrEnum):
+    """The forms that a message can take."""
+
+    ELASTIC_PATH = "elastic_path"
+    """Elastic Path's webhook body, with Standard Webhooks headers beside its own."""
+    CLOUDEVENTS = "cloudevents"
+    """A CloudEvents 1.0 structured JSON document, as Elastic Path puts on queues."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: the tenant's ids as the far side knows them, and where Postrider stands."""
+
+    store_id: str
+    org_id: str
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The bytes of one attempt."""
+
+    id: UUID
+    """The delivery's id: the same over retries and redrives."""
+    event_type: str
+    integration_id: UUID
+    attempt: int
+    body: bytes = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """What goes beside the body: HTTP headers, or a queue's message attributes."""
+
+
+def compose(
+    claimed: Claimed, integration: Integration, sender: Sender, *, dialect: Dialect, body_limit: int | None, now: datetime
+) -> Message:
+    """Make the message of a claimed delivery.
+
+    A CloudEvents body over `body_limit` bytes goes without its included resources, as Elastic Path does;
+    what is still too large then is the transport's to refuse.
+    """
+    if dialect is Dialect.ELASTIC_PATH:
+        body = _elastic_path_body(claimed, integration, sender)
+        headers = _webhook_headers(claimed, integration, body, now=now)
+    else:
+        body = _cloudevent(claimed, sender, claimed.payload)
+        if body_limit is not None and len(body) > body_limit:
+            body = _cloudevent(claimed, sender, elide_included(claimed.payload))
+        headers = (("content-type", "application/cloudevents+json"),)
+    return Message(claimed.delivery_id, claimed.event_type, integration.id, claimed.attempt, body, headers)
+
+
+def _elastic_path_body(claimed: Claimed, integration: Integration, sender: Sender) -> bytes:
+    payload = claimed.payload
+    resources = json.dumps(payload.decode(), ensure_ascii=False).encode()
+    configuration = integration.configuration
+    return b"".join(
+        (
+            b'{"id":"%s","triggered_by":%s,"attempt":%d,"integration":'
+            % (str(claimed.delivery_id).encode(), _json(claimed.event_type), claimed.attempt),
+            _json(
+                {
+                    "id": str(integration.id),
+                    "integration_type": integration.integration_type,
+                    "name": integration.name,
+                    "description": integration.description,
+                }
+            ),
+            b',"resources":',
+            resources,
+            b',"payload":',
+            payload,
+            b',"configuration":',
+            _json({"secret_key": configuration.get("secret_key") or "", "url": configuration.get("url", "")}),
+            b',"store_id":%s,"org_id":%s}' % (_json(sender.store_id), _json(sender.org_id)),
+        )
+    )
+
+
+def _webhook_headers(
+    claimed: Claimed, integration: Integration, body: bytes, *, now: datetime
+) -> tuple[tuple[str, str], ...]:
+    message_id, timestamp = str(claimed.delivery_id), int(now.timestamp())
+    headers = [
+        ("content-type", "application/json"),
+        ("user-agent", USER_AGENT),
+        ("x-moltin-integration-trigger", claimed.event_type),
+        ("webhook-id", message_id),
+        ("webhook-timestamp", str(timestamp)),
+        (
+            "webhook-signature",
+            sign(integration.signing_secret, message_id=message_id, timestamp=timestamp, body=body),
+        ),
+    ]
+    secret_key = integration.configuration.get("secret_key")
+    if secret_key:
+        headers.append(("x-moltin-secret-key", secret_key))
+    return tuple(headers)
+
+
+def _cloudevent(claimed: Claimed, sender: Sender, data: bytes) -> bytes:
+    return b'{"data":%s,"datacontenttype":"application/json","id":"%s","integrationid":"%s","source":%s,%s}' % (
+        data,
+        str(claimed.delivery_id).encode(),
+        str(claimed.integration_id).encode(),
+        _json(sender.public_url),
+        b'"specversion":"1.0","storeid":%s,"type":%s' % (_json(sender.store_id), _json(claimed.event_type)),
+    )
+
+
+def elide_included(payload: bytes) -> bytes:
+    """Put Elastic Path's note in the place of a JSON object's `included` member; keep all other bytes."""
+    text = payload.decode()
+    span = _member_span(text, "included")
+    if span is None:
+        return payload
+    return text[: span[0]].encode() + ELIDED + text[span[1] :].encode()
+
+
+def _member_span(text: str, name: str) -> tuple[int, int] | None:
+    """Find where the value of a top-level member of a valid JSON object begins and ends."""
+    decoder, at = json.JSONDecoder(), _skip(text, 0)
+    if text[at] != "{":
+        return None
+    at = _skip(text, at + 1)
+    while text[at] == '"':
+        key, at = scanstring(text, at + 1)
+        begin = _skip(text, _skip(text, at) + 1)
+        _, end = decoder.raw_decode(text, begin)
+        if key == name:
+            return begin, end
+        at = _skip(text, _skip(text, end) + 1) if text[_skip(text, end)] == "," else _skip(text, end)
+    return None
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,111 @@
+"""What a type of integration needs: validation, masking and descriptions, all from its model's declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from postrider.domain.errors import InvalidInput
+
+CLEAR_TAIL = 4
+SHORTEST_WITH_TAIL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Marks a field as secret: `Annotated[str, Secret()]`."""
+
+    shown_to_writers: bool = False
+    """A key that may write integrations reads it in clear, as Elastic Path shows a webhook's `secret_key`."""
+
+
+class TransportConfiguration(BaseModel):
+    """The `configuration` of one type of integration; each transport's file declares its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=False)
+
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        """Check what a caller gave; InvalidInput names the first wrong field and how to mend it."""
+        if not isinstance(given, Mapping):
+            raise InvalidInput("data.configuration", "configuration must be an object")
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            path = ".".join(str(part) for part in first["loc"])
+            pointer = f"data.configuration.{path}" if path else "data.configuration"
+            name = path or "configuration"
+            message = first["msg"].removeprefix("Value error, ")
+            raise InvalidInput(pointer, f"{name}: {_plain(message, first['type'], cls)}") from None
+
+    def stored(self) -> dict[str, Any]:
+        """Give the fields that were set, as JSON values."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _plain(message: str, kind: str, model: type[TransportConfiguration]) -> str:
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden":
+        return "is not a field of this type; its fields are " + ", ".join(model.model_fields)
+    return message
+
+
+def secret_fields(model: type[TransportConfiguration]) -> dict[str, Secret]:
+    """List a model's secret fields by name."""
+    return {
+        name: mark
+        for name, field in model.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Secret)
+    }
+
+
+def mask(secret: str) -> str:
+    """Hide all but the last four characters, keeping the length; all of a secret under eight characters."""
+    tail = secret[-CLEAR_TAIL:] if len(secret) >= SHORTEST_WITH_TAIL else ""
+    return "*" * (len(secret) - len(tail)) + tail
+
+
+def looks_masked(value: str) -> bool:
+    """Tell whether a value could only be a mask that was read from an answer and sent back."""
+    head = value[:-CLEAR_TAIL] if len(value) > CLEAR_TAIL else value
+    return bool(head) and set(head) == {"*"}
+
+
+def masked(model: type[TransportConfiguration], stored: Mapping[str, Any], *, for_writer: bool) -> dict[str, Any]:
+    """Give a stored configuration as it may be shown."""
+    secrets = secret_fields(model)
+    return {
+        name: mask(value) if _hidden(secrets.get(name), value, for_writer=for_writer) else value
+        for name, value in stored.items()
+    }
+
+
+def _hidden(mark: Secret | None, value: object, *, for_writer: bool) -> bool:
+    return mark is not None and isinstance(value, str) and not (for_writer and mark.shown_to_writers)
+
+
+def unmasked(
+    model: type[TransportConfiguration], given: Mapping[str, Any], stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Put the stored secrets in the place of their own masks.
+
+    Raises InvalidInput for any other value that looks like a mask: storing it would lose the secret.
+    """
+    result = dict(given)
+    for name in secret_fields(model):
+        value, kept = result.get(name), stored.get(name)
+        if not isinstance(value, str) or not looks_masked(value):
+            continue
+        if not isinstance(kept, str) or value != mask(kept):
+            raise InvalidInput(
+                f"data.configuration.{name}",
+                f"{name}: looks like a masked value; send the secret itself, or leave it as it was shown to keep it",
+            )
+        result[name] = kept
+    return result

@@ -1,0 +1,62 @@
+"""Which transports there are: a table from type name to class, filled from entry points, loaded on first use."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import ClassVar, Protocol
+
+from postrider.domain.errors import InvalidInput
+from postrider.domain.ports import Transport
+
+from .configuration import TransportConfiguration
+from .guard import Guard
+from .http import HttpEngine
+
+GROUP = "postrider.transports"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What this process lends to its transports."""
+
+    http: HttpEngine
+    guard: Guard
+    aws_endpoint_url: str | None = None
+    """Where AWS's API is, when it is not AWS's own; only the operator can say."""
+
+
+class ConfiguredTransport(Transport, Protocol):
+    """A transport with its configuration model; made once a process."""
+
+    configuration_model: ClassVar[type[TransportConfiguration]]
+
+    def __init__(self, surroundings: Surroundings) -> None: ...
+
+
+class Registry:
+    """The transports of this process."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._entries: dict[str, EntryPoint] = {entry.name: entry for entry in entry_points(group=GROUP)}
+        self._loaded: dict[str, ConfiguredTransport] = {}
+
+    def names(self) -> list[str]:
+        """List the known types, in the order of the alphabet."""
+        return sorted(self._entries)
+
+    def get(self, type_name: str) -> ConfiguredTransport:
+        """Give the transport of a type; InvalidInput lists the known ones when there is none."""
+        if type_name not in self._entries:
+            raise InvalidInput("data.integration_type", self._unknown(type_name))
+        if type_name not in self._loaded:
+            make: type[ConfiguredTransport] = self._entries[type_name].load()
+            self._loaded[type_name] = make(self._surroundings)
+        return self._loaded[type_name]
+
+    def _unknown(self, type_name: str) -> str:
+        near = difflib.get_close_matches(type_name, self.names(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"integration_type: {type_name!r} is not known; the known ones are {', '.join(self.names())}{hint}"
