@@ -8,9 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-DEFAULT_WAITS = tuple(
-    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
-)
+DEFAULT_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000))
 """The Standard Webhooks schedule: eight attempts over 28 hours."""
 
 ANY_2XX = ((200, 299),)

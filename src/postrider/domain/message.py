@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from json.decoder import scanstring
 from uuid import UUID
 
 from .delivery import Claimed
@@ -50,7 +49,13 @@ class Message:
 
 
 def compose(
-    claimed: Claimed, integration: Integration, sender: Sender, *, dialect: Dialect, body_limit: int | None, now: datetime
+    claimed: Claimed,
+    integration: Integration,
+    sender: Sender,
+    *,
+    dialect: Dialect,
+    body_limit: int | None,
+    now: datetime,
 ) -> Message:
     """Make the message of a claimed delivery.
 
@@ -142,7 +147,7 @@ def _member_span(text: str, name: str) -> tuple[int, int] | None:
         return None
     at = _skip(text, at + 1)
     while text[at] == '"':
-        key, at = scanstring(text, at + 1)
+        key, at = decoder.raw_decode(text, at)
         begin = _skip(text, _skip(text, at) + 1)
         _, end = decoder.raw_decode(text, begin)
         if key == name:

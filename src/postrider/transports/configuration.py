@@ -58,10 +58,7 @@ def _plain(message: str, kind: str, model: type[TransportConfiguration]) -> str:
 def secret_fields(model: type[TransportConfiguration]) -> dict[str, Secret]:
     """List a model's secret fields by name."""
     return {
-        name: mark
-        for name, field in model.model_fields.items()
-        for mark in field.metadata
-        if isinstance(mark, Secret)
+        name: mark for name, field in model.model_fields.items() for mark in field.metadata if isinstance(mark, Secret)
     }
 
 

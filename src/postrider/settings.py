@@ -1,0 +1,84 @@
+"""Every knob: its unit, its default and one sentence; unsafe values are refused at the start."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SHORTEST_API_KEY = 24
+
+
+class Settings(BaseSettings):
+    """What the environment says, as `POSTRIDER_` and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTRIDER_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="SQLAlchemy URL of PostgreSQL (`postgresql+psycopg://…`) or SQLite."
+    )
+    broker_url: SecretStr = Field(
+        default=SecretStr(""), description="Celery broker: `redis://…`, `amqp://…` (RabbitMQ) or `memory://`."
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Fernet keys, comma-separated: the first encrypts stored secrets, all decrypt."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="API key that `up` presets, taken as it is; at least 24 characters."
+    )
+    allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="CIDRs, comma-separated, that integrations may reach though they are not public."
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8080", description="Where people and programs reach Postrider: links, `source`."
+    )
+    retention_days: int = Field(
+        default=30, ge=1, description="Days that events are kept after their last delivery ended."
+    )
+    dead_letter_retention_days: int = Field(default=90, ge=1, description="Days that dead letters are kept.")
+    aws_endpoint_url: str | None = Field(
+        default=None, description="Where AWS's API is, when it is not AWS's own (a stand-in for tests)."
+    )
+    drain_threads: int = Field(default=4, ge=1, le=64, description="Threads a worker that claim and settle.")
+    lease_margin_seconds: float = Field(
+        default=20.0, ge=1, description="Seconds that a claim holds beyond the integration's timeout."
+    )
+    sweep_seconds: float = Field(default=1.0, gt=0, description="Seconds between two turns of the sweep.")
+    in_flight: int = Field(
+        default=2000, ge=1, description="Attempts that one worker process may have under way at once."
+    )
+    host_in_flight: int = Field(
+        default=256, ge=1, description="Attempts under way at once towards one host, a worker process."
+    )
+    database_pool: int = Field(default=8, ge=2, description="Database connections a process.")
+    log_format: str = Field(default="json", pattern="^(json|text)$", description="`json` or `text`.")
+
+    @field_validator("secret_keys", "allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8: {error}") from error
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_API_KEY:
+            raise ValueError(f"must have at least {SHORTEST_API_KEY} characters")
+        return value
+
+    def networks(self) -> list[IPv4Network | IPv6Network]:
+        """Give the allowed networks as such."""
+        return [ip_network(text) for text in self.allowed_networks]

@@ -1,0 +1,91 @@
+"""Who was rung, who drains, who sweeps: small rows that workers agree by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, insert, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from .engine import Transaction
+from .tables import doorbells, leases, slots
+
+FAN_OUT = "fan_out"
+SLOTS = 2
+"""How many processes may drain one integration at a time."""
+
+
+def any_tenant_ring(tx: Transaction, names: Iterable[str], *, now: datetime, again_after: timedelta) -> list[str]:
+    """Note that these bells are about to be rung; give those that were not rung a moment ago."""
+    wanted = sorted(set(names))
+    statement = (
+        update(doorbells)
+        .where(doorbells.c.name.in_(wanted))
+        .where(or_(doorbells.c.rung_at.is_(None), doorbells.c.rung_at < now - again_after))
+        .values(rung_at=now)
+        .returning(doorbells.c.name)
+    )
+    return list(tx.execute(statement).scalars())
+
+
+def any_tenant_unring(tx: Transaction, name: str) -> None:
+    """Note that a ring was heard, so that the next piece of work rings again."""
+    tx.execute(update(doorbells).where(doorbells.c.name == name, doorbells.c.rung_at.is_not(None)).values(rung_at=None))
+
+
+def any_tenant_open(tx: Transaction, integration_id: UUID) -> None:
+    """Give a new integration its bell and its slots."""
+    tx.execute(insert(doorbells), [{"name": str(integration_id)}])
+    tx.execute(
+        insert(slots),
+        [{"integration_id": integration_id, "number": number} for number in range(1, SLOTS + 1)],
+    )
+
+
+def any_tenant_take_slot(
+    tx: Transaction, integration_id: UUID, *, holder: UUID, slots_open: int, now: datetime, until: datetime
+) -> int | None:
+    """Lease the first free slot of an integration, or renew the one that the holder has; None when all are taken."""
+    free = (
+        select(slots.c.integration_id, slots.c.number)
+        .where(slots.c.integration_id == integration_id, slots.c.number <= slots_open)
+        .where(or_(slots.c.leased_until.is_(None), slots.c.leased_until < now, slots.c.holder == holder))
+        .order_by((slots.c.holder != holder).asc(), slots.c.number)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(slots)
+        .where(tuple_(slots.c.integration_id, slots.c.number).in_(free))
+        .values(holder=holder, leased_until=until)
+        .returning(slots.c.number)
+    )
+    return tx.execute(statement).scalar_one_or_none()
+
+
+def any_tenant_free_slot(tx: Transaction, integration_id: UUID, *, holder: UUID) -> None:
+    """Give back what the holder has of an integration."""
+    tx.execute(
+        update(slots)
+        .where(slots.c.integration_id == integration_id, slots.c.holder == holder)
+        .values(holder=None, leased_until=None)
+    )
+
+
+def any_tenant_take_lease(tx: Transaction, name: str, *, holder: UUID, now: datetime, until: datetime) -> bool:
+    """Become, or stay, the only one who does a thing; False while somebody else is."""
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(leases).values(name=name, holder=holder, leased_until=until)
+    statement = statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"holder": holder, "leased_until": until},
+        where=or_(leases.c.leased_until < now, leases.c.holder == holder),
+    )
+    return tx.execute(statement.returning(leases.c.name)).scalar_one_or_none() is not None
+
+
+def any_tenant_drop_lease(tx: Transaction, name: str, *, holder: UUID) -> None:
+    """Let the next one do it at once."""
+    tx.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))

@@ -1,0 +1,377 @@
+"""Taking deliveries to send them, and writing down what became of them.
+
+The two databases get a text of their own where PostgreSQL can do in one statement what SQLite does in three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, case, literal, select, text, update
+from sqlalchemy.dialects import sqlite
+
+from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
+from postrider.domain.outcome import Outcome, Verdict
+
+from .bulk import insert_rows
+from .engine import Transaction
+from .tables import attempts, deliveries, events, integrations
+from .types import Json
+
+_CLAIM_POSTGRESQL = text(f"""
+WITH due AS (
+    SELECT d.id, i.version
+    FROM deliveries d JOIN integrations i ON i.id = d.integration_id
+    WHERE d.integration_id = :integration_id AND d.status = 'pending' AND d.due_at <= :now
+      AND (d.lost >= {LOST_ALONE}) = :alone AND i.enabled AND i.deleted_at IS NULL
+    ORDER BY d.due_at, d.id LIMIT :limit
+    FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE deliveries d
+SET status = 'sending', attempt = d.attempt + 1, token = :token, started_at = :now, lease_until = :lease_until,
+    due_at = NULL, updated_at = :now
+FROM due, events e
+WHERE d.id = due.id AND e.id = d.event_id
+RETURNING d.id, d.tenant_id, d.integration_id, due.version AS integration_version, d.event_id, d.event_type, e.payload,
+    d.attempt, d.round_start, d.lost, d.token, d.started_at, d.lease_until
+""")  # noqa: S608 - the only thing put in is a number of ours
+
+
+def any_tenant_claim(
+    tx: Transaction,
+    integration_id: UUID,
+    *,
+    limit: int,
+    alone: bool,
+    token: UUID,
+    now: datetime,
+    lease_until: datetime,
+) -> list[Claimed]:
+    """Take up to `limit` due deliveries of an integration, oldest first, under a fresh token.
+
+    Safe to call any number of times: a delivery has one holder until its lease ends. The row then holds the attempt's
+    number, token and start: the record before the bytes leave. `alone` takes from those that were lost with their
+    worker before, and only from those. Nothing is taken for an integration that is switched off.
+    """
+    if tx.dialect.name == "sqlite":
+        return _claim_sqlite(tx, integration_id, limit, alone, token, now, lease_until)
+    rows = tx.execute(
+        _CLAIM_POSTGRESQL,
+        {
+            "integration_id": integration_id,
+            "limit": limit,
+            "alone": alone,
+            "token": token,
+            "now": now,
+            "lease_until": lease_until,
+        },
+    )
+    return sorted((Claimed(*row) for row in rows), key=lambda claimed: claimed.delivery_id)
+
+
+def _claim_sqlite(
+    tx: Transaction,
+    integration_id: UUID,
+    limit: int,
+    alone: bool,  # noqa: FBT001
+    token: UUID,
+    now: datetime,
+    lease_until: datetime,
+) -> list[Claimed]:
+    d, i = deliveries.c, integrations.c
+    suspect = d.lost >= LOST_ALONE if alone else d.lost < LOST_ALONE
+    due = (
+        select(d.id)
+        .join(integrations, i.id == d.integration_id)
+        .where(d.integration_id == integration_id, d.status == "pending", d.due_at <= now, suspect)
+        .where(i.enabled, i.deleted_at.is_(None))
+        .order_by(d.due_at, d.id)
+        .limit(limit)
+    )
+    ids = list(tx.execute(due).scalars())
+    if not ids:
+        return []
+    tx.execute(
+        update(deliveries)
+        .where(d.id.in_(ids))
+        .values(
+            status=DeliveryStatus.SENDING.value,
+            attempt=d.attempt + 1,
+            token=token,
+            started_at=now,
+            lease_until=lease_until,
+            due_at=None,
+            updated_at=now,
+        )
+    )
+    taken = (
+        select(
+            d.id,
+            d.tenant_id,
+            d.integration_id,
+            i.version,
+            d.event_id,
+            d.event_type,
+            events.c.payload,
+            d.attempt,
+            d.round_start,
+            d.lost,
+            d.token,
+            d.started_at,
+            d.lease_until,
+        )
+        .join(integrations, i.id == d.integration_id)
+        .join(events, events.c.id == d.event_id)
+        .where(d.id.in_(ids))
+        .order_by(d.id)
+    )
+    return [Claimed(*row._tuple()) for row in tx.execute(taken)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one claimed delivery, and what shall become of it."""
+
+    attempt_id: UUID
+    """The id of the attempt's row."""
+    claimed: Claimed
+    outcome: Outcome
+    decision: str
+    status: DeliveryStatus
+    due_at: datetime | None
+    reason: str
+
+
+_SETTLE_POSTGRESQL = text("""
+WITH told AS (
+    SELECT * FROM unnest(
+        cast(:attempt_ids AS uuid[]), cast(:ids AS uuid[]), cast(:tenant_ids AS uuid[]), cast(:integration_ids AS uuid[]),
+        cast(:numbers AS int[]), cast(:tokens AS uuid[]), cast(:started AS timestamptz[]), cast(:durations AS float8[]),
+        cast(:verdicts AS text[]), cast(:decisions AS text[]), cast(:errors AS text[]), cast(:details AS text[]),
+        cast(:codes AS int[]), cast(:headers AS text[]), cast(:bodies AS text[]), cast(:statuses AS text[]),
+        cast(:due AS timestamptz[]), cast(:reasons AS text[])
+    ) AS t (attempt_id, id, tenant_id, integration_id, number, token, started_at, duration_ms, verdict, decision, error,
+            detail, status_code, response_headers, response_body, status, due_at, reason)
+), moved AS (
+    UPDATE deliveries d
+    SET status = CASE WHEN t.status = 'pending' AND i.deleted_at IS NOT NULL THEN 'discarded' ELSE t.status END,
+        due_at = CASE WHEN i.deleted_at IS NULL THEN t.due_at END,
+        reason = CASE WHEN t.status = 'pending' AND i.deleted_at IS NOT NULL THEN 'integration_deleted' ELSE t.reason END,
+        error = t.error, token = NULL, lease_until = NULL, updated_at = :now
+    FROM told t, integrations i
+    WHERE d.id = t.id AND d.token = t.token AND d.status = 'sending' AND i.id = t.integration_id
+    RETURNING d.id
+), written AS (
+    INSERT INTO attempts (id, delivery_id, tenant_id, integration_id, number, started_at, duration_ms, verdict, decision,
+                          error, detail, status_code, response_headers, response_body, late, created_at)
+    SELECT t.attempt_id, t.id, t.tenant_id, t.integration_id, t.number, t.started_at, t.duration_ms, t.verdict, t.decision,
+           t.error, t.detail, t.status_code, t.response_headers, t.response_body, m.id IS NULL, :now
+    FROM told t LEFT JOIN moved m ON m.id = t.id
+    ON CONFLICT (delivery_id, number) DO UPDATE
+    SET duration_ms = excluded.duration_ms, verdict = excluded.verdict, error = excluded.error, detail = excluded.detail,
+        status_code = excluded.status_code, response_headers = excluded.response_headers,
+        response_body = excluded.response_body, late = excluded.late
+    RETURNING delivery_id
+)
+SELECT id FROM moved
+""")
+
+
+def any_tenant_settle(tx: Transaction, settlements: Sequence[Settlement], *, now: datetime) -> set[UUID]:
+    """Write attempts and move their deliveries on; give the ids of those that moved.
+
+    A delivery whose token is not ours any more stays as it is; its attempt row is completed and marked late. What was
+    to be tried again for an integration that was deleted meanwhile is discarded.
+    """
+    if tx.dialect.name == "sqlite":
+        return {s.claimed.delivery_id for s in settlements if _settle_sqlite(tx, s, now)}
+    claimed, outcomes = [s.claimed for s in settlements], [s.outcome for s in settlements]
+    headers = Json()
+    rows = tx.execute(
+        _SETTLE_POSTGRESQL,
+        {
+            "attempt_ids": [s.attempt_id for s in settlements],
+            "ids": [c.delivery_id for c in claimed],
+            "tenant_ids": [c.tenant_id for c in claimed],
+            "integration_ids": [c.integration_id for c in claimed],
+            "numbers": [c.attempt for c in claimed],
+            "tokens": [c.token for c in claimed],
+            "started": [c.started_at for c in claimed],
+            "durations": [_milliseconds(o) for o in outcomes],
+            "verdicts": [o.verdict.value for o in outcomes],
+            "decisions": [s.decision for s in settlements],
+            "errors": [o.error for o in outcomes],
+            "details": [o.detail for o in outcomes],
+            "codes": [o.status_code for o in outcomes],
+            "headers": [headers.process_bind_param(dict(o.response_headers), tx.dialect) for o in outcomes],
+            "bodies": [o.response_body for o in outcomes],
+            "statuses": [s.status.value for s in settlements],
+            "due": [s.due_at for s in settlements],
+            "reasons": [s.reason for s in settlements],
+            "now": now,
+        },
+    )
+    return set(rows.scalars())
+
+
+def _settle_sqlite(tx: Transaction, settlement: Settlement, now: datetime) -> bool:
+    s, d, i = settlement, deliveries.c, integrations.c
+    deleted = select(i.deleted_at.is_not(None)).where(i.id == d.integration_id).scalar_subquery()
+    dropped = and_(literal(s.status is DeliveryStatus.PENDING), deleted)
+    moved = tx.execute(
+        update(deliveries)
+        .where(d.id == s.claimed.delivery_id, d.token == s.claimed.token, d.status == "sending")
+        .values(
+            status=case((dropped, "discarded"), else_=s.status.value),
+            due_at=case((dropped, None), else_=literal(s.due_at, d.due_at.type)),
+            reason=case((dropped, "integration_deleted"), else_=s.reason),
+            error=s.outcome.error,
+            token=None,
+            lease_until=None,
+            updated_at=now,
+        )
+    )
+    row = _attempt_row(s, late=moved.rowcount != 1, now=now)
+    told = {
+        name: row[name]
+        for name in (
+            "duration_ms",
+            "verdict",
+            "error",
+            "detail",
+            "status_code",
+            "response_headers",
+            "response_body",
+            "late",
+        )
+    }
+    tx.execute(
+        sqlite.insert(attempts).values(**row).on_conflict_do_update(index_elements=["delivery_id", "number"], set_=told)
+    )
+    return moved.rowcount == 1
+
+
+def _attempt_row(settlement: Settlement, *, late: bool, now: datetime) -> dict[str, Any]:
+    claimed, outcome = settlement.claimed, settlement.outcome
+    return {
+        "id": settlement.attempt_id,
+        "delivery_id": claimed.delivery_id,
+        "tenant_id": claimed.tenant_id,
+        "integration_id": claimed.integration_id,
+        "number": claimed.attempt,
+        "started_at": claimed.started_at,
+        "duration_ms": _milliseconds(outcome),
+        "verdict": outcome.verdict.value,
+        "decision": settlement.decision,
+        "error": outcome.error,
+        "detail": outcome.detail,
+        "status_code": outcome.status_code,
+        "response_headers": dict(outcome.response_headers),
+        "response_body": outcome.response_body,
+        "late": late,
+        "created_at": now,
+    }
+
+
+def _milliseconds(outcome: Outcome) -> float:
+    return round(outcome.duration.total_seconds() * 1000, 3)
+
+
+def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: datetime) -> None:
+    """Make deliveries that were claimed and not sent due again, as if they had not been claimed."""
+    d = deliveries.c
+    tx.execute(
+        update(deliveries)
+        .where(d.id.in_([c.delivery_id for c in claimed]), d.token.in_({c.token for c in claimed}))
+        .where(d.status == "sending")
+        .values(status="pending", attempt=d.attempt - 1, due_at=now, token=None, lease_until=None, updated_at=now)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A delivery whose holder was lost."""
+
+    delivery_id: UUID
+    tenant_id: UUID
+    integration_id: UUID
+    attempt: int
+    lost: int
+    started_at: datetime
+
+
+def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime) -> list[Expired]:
+    """Take back up to as many deliveries as ids are given whose lease has run out; the ids name the attempts' rows.
+
+    Each becomes due at once, with one more loss counted and no attempt of its retry budget used; one that was lost too
+    often is buried; one whose integration is gone is discarded. The attempt is written down as unknown.
+    """
+    d = deliveries.c
+    over = (
+        select(d.id, d.tenant_id, d.integration_id, d.attempt, d.lost + 1, d.started_at)
+        .where(d.status == "sending", d.lease_until < now)
+        .order_by(d.lease_until)
+        .limit(len(new_ids))
+        .with_for_update(skip_locked=True)
+    )
+    found = [Expired(*row) for row in tx.execute(over)]
+    if not found:
+        return []
+    deleted = select(integrations.c.deleted_at.is_not(None)).where(integrations.c.id == d.integration_id)
+    buried, dropped = d.lost + 1 >= LOST_LIMIT, deleted.scalar_subquery()
+    tx.execute(
+        update(deliveries)
+        .where(d.id.in_([e.delivery_id for e in found]))
+        .values(
+            status=case((dropped, "discarded"), (buried, "dead"), else_="pending"),
+            due_at=case((dropped | buried, None), else_=literal(now, d.due_at.type)),
+            reason=case((dropped, "integration_deleted"), (buried, "worker_lost"), else_=""),
+            error="worker_lost",
+            lost=d.lost + 1,
+            # The lost attempt keeps its number and does not use up the retry budget.
+            round_start=d.round_start + 1,
+            token=None,
+            lease_until=None,
+            updated_at=now,
+        )
+    )
+    insert_rows(tx, attempts, [_lost_row(e, new_id, now) for e, new_id in zip(found, new_ids, strict=False)])
+    return found
+
+
+def _lost_row(expired: Expired, new_id: UUID, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id,
+        "delivery_id": expired.delivery_id,
+        "tenant_id": expired.tenant_id,
+        "integration_id": expired.integration_id,
+        "number": expired.attempt,
+        "started_at": expired.started_at,
+        "duration_ms": round((now - expired.started_at).total_seconds() * 1000, 3),
+        "verdict": Verdict.UNKNOWN.value,
+        "decision": "bury" if expired.lost >= LOST_LIMIT else "retry",
+        "error": "worker_lost",
+        "detail": "the worker was lost before it could tell what became of the attempt",
+        "status_code": None,
+        "response_headers": {},
+        "response_body": "",
+        "late": False,
+        "created_at": now,
+    }
+
+
+def any_tenant_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
+    """Tell whether an integration that is switched on has a due delivery."""
+    d, i = deliveries.c, integrations.c
+    query = (
+        select(literal(1))
+        .join(integrations, i.id == d.integration_id)
+        .where(d.integration_id == integration_id, d.status == "pending", d.due_at <= now)
+        .where(i.enabled, i.deleted_at.is_(None))
+        .limit(1)
+    )
+    return tx.execute(query.select_from(deliveries)).scalar_one_or_none() is not None

@@ -1,0 +1,173 @@
+"""How the database is reached: pools, transactions, and what its failures are called."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from postrider.domain.errors import Unavailable
+
+Transaction = Connection
+"""What every store function takes first: an open transaction, or a connection in autocommit mode."""
+
+OLDEST_SQLITE = (3, 35, 0)
+WRITER_WAIT_SECONDS = 10.0
+_WRITING = "postrider_writing"
+
+
+class FairLock:
+    """A lock that is given in the order of asking; a plain one starves somebody under load."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._queue: deque[threading.Event] = deque()
+
+    def acquire(self, wait: float) -> bool:
+        """Wait for a turn up to `wait` seconds; False when it did not come."""
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return True
+            turn = threading.Event()
+            self._queue.append(turn)
+        if turn.wait(wait):
+            return True
+        with self._guard:
+            if turn in self._queue:
+                self._queue.remove(turn)
+                return False
+        return True  # the turn came between the wait's end and the look
+
+    def release(self) -> None:
+        """Hand over to whoever asked first."""
+        with self._guard:
+            if self._queue:
+                self._queue.popleft().set()
+            else:
+                self._held = False
+
+
+class Database:
+    """One database, SQLite or PostgreSQL, behind the same three ways in."""
+
+    def __init__(self, url: str, *, pool_size: int = 8, pool_wait: float = 2.0) -> None:
+        """Connect on first use; a pool of `pool_size`, and `pool_wait` seconds of patience for a connection."""
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._writer = FairLock()
+        self.engine = self._sqlite(pool_size, pool_wait) if self.is_sqlite else self._postgresql(pool_size, pool_wait)
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _postgresql(self, pool_size: int, pool_wait: float) -> Engine:
+        # Bounded waits everywhere: a database host that vanished must not hold a thread for TCP's fifteen minutes.
+        arguments: dict[str, Any] = {
+            "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+            "application_name": "postrider",
+        }
+        return create_engine(
+            self.url, pool_size=pool_size, max_overflow=0, pool_timeout=pool_wait, connect_args=arguments
+        )
+
+    def _sqlite(self, pool_size: int, pool_wait: float) -> Engine:
+        # Readers beside the writer are cheap, and pages are many: SQLite gets room for them.
+        engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=32,
+            pool_timeout=pool_wait,
+            connect_args={"timeout": 10},
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Look without a transaction: each statement sees what is committed when it starts."""
+        with _named_failures(), self._autocommit.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Change in one transaction: committed at the end, rolled back on any exception."""
+        with _named_failures(), self._turn(), self.engine.connect() as connection:
+            writing = connection.execution_options(**{_WRITING: True})
+            with writing.begin():
+                yield writing
+
+    @contextmanager
+    def write_once(self) -> Iterator[Transaction]:
+        """Change by a single statement, which is its own transaction: saves PostgreSQL two round trips."""
+        if self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with _named_failures(), self._autocommit.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._writer.acquire(WRITER_WAIT_SECONDS):
+            raise Unavailable("the database is busy; try again")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Unavailable("all database connections are in use; try again") from error
+    except DBAPIError as error:
+        if _is_passing(error):
+            raise Unavailable("the database does not answer; try again") from error
+        raise
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    # psycopg and sqlite3 name lost connections, deadlocks, full disks and locks OperationalError (or Interface-).
+    return error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own transactions begin too late (deferred) and would fail half-way with BUSY.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+        "cache_size=-32000",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get(_WRITING):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,167 @@
+"""Events: stored once, read often, forgotten at last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, delete, exists, select, update
+
+from postrider.domain.event import Event, EventOrigin
+
+from .bulk import insert_rows
+from .engine import Transaction
+from .tables import attempts, deliveries, events
+
+
+def add(tx: Transaction, new: Sequence[Event]) -> None:
+    """Store events, of any tenants, that are still to be fanned out."""
+    insert_rows(
+        tx,
+        events,
+        [
+            {
+                "id": event.id,
+                "tenant_id": event.tenant_id,
+                "event_type": event.event_type,
+                "payload": event.payload,
+                "attributes": dict(event.attributes) or None,
+                "origin": event.origin.value,
+                "origin_event_id": event.origin_event_id,
+                "target_id": event.target_id,
+                "created_at": event.created_at,
+            }
+            for event in new
+        ],
+    )
+
+
+def get(tx: Transaction, tenant_id: UUID, event_id: UUID) -> Event | None:
+    """Read one event."""
+    row = tx.execute(_all().where(events.c.tenant_id == tenant_id, events.c.id == event_id)).one_or_none()
+    return None if row is None else _event(row)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a list shows; None takes all."""
+
+    event_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID | None, limit: int) -> list[Event]:
+    """List events, newest first, from the one before `before`."""
+    query = _all().where(events.c.tenant_id == tenant_id)
+    if wanted.event_type is not None:
+        query = query.where(events.c.event_type == wanted.event_type)
+    if wanted.since is not None:
+        query = query.where(events.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(events.c.created_at < wanted.until)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    return [_event(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
+
+
+def any_tenant_next_waiting(tx: Transaction, *, after: UUID | None) -> UUID | None:
+    """Find the next tenant that has events to fan out, behind `after` in the order of ids."""
+    query = select(events.c.tenant_id).where(events.c.fanned_out_at.is_(None))
+    if after is not None:
+        query = query.where(events.c.tenant_id > after)
+    return tx.execute(query.order_by(events.c.tenant_id).limit(1)).scalar_one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that is to be fanned out; its payload stays in the database."""
+
+    id: UUID
+    event_type: str
+    created_at: datetime
+    target_id: UUID | None
+    after: UUID | None
+    """The last integration that an earlier batch has served."""
+
+
+def take_waiting(tx: Transaction, tenant_id: UUID, *, limit: int) -> list[Waiting]:
+    """Lock a tenant's oldest events that nobody else is fanning out."""
+    query = (
+        select(events.c.id, events.c.event_type, events.c.created_at, events.c.target_id, events.c.fan_out_after)
+        .where(events.c.tenant_id == tenant_id, events.c.fanned_out_at.is_(None))
+        .order_by(events.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [Waiting(*row) for row in tx.execute(query)]
+
+
+def mark_fanned_out(tx: Transaction, tenant_id: UUID, event_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Note that every integration that observes these events has its delivery."""
+    tx.execute(
+        update(events).where(events.c.tenant_id == tenant_id, events.c.id.in_(event_ids)).values(fanned_out_at=now)
+    )
+
+
+def mark_fanned_out_upto(tx: Transaction, tenant_id: UUID, event_id: UUID, *, integration_id: UUID) -> None:
+    """Note where the next batch of a widely observed event goes on."""
+    tx.execute(
+        update(events)
+        .where(events.c.tenant_id == tenant_id, events.c.id == event_id)
+        .values(fan_out_after=integration_id)
+    )
+
+
+def any_tenant_forgettable(tx: Transaction, *, ended_before: datetime, dead_before: datetime, limit: int) -> list[UUID]:
+    """List the oldest events of which nothing is pending, sending or inside its term."""
+    kept = exists().where(
+        deliveries.c.event_id == events.c.id,
+        (deliveries.c.status.in_(("pending", "sending")))
+        | and_(deliveries.c.status == "dead", deliveries.c.updated_at >= dead_before)
+        | and_(deliveries.c.status != "dead", deliveries.c.updated_at >= ended_before),
+    )
+    query = (
+        select(events.c.id)
+        .where(events.c.created_at < ended_before, events.c.fanned_out_at.is_not(None), ~kept)
+        .order_by(events.c.created_at)
+        .limit(limit)
+    )
+    return list(tx.execute(query).scalars())
+
+
+def any_tenant_forget(tx: Transaction, event_ids: Sequence[UUID]) -> None:
+    """Delete events with their deliveries and attempts."""
+    gone = select(deliveries.c.id).where(deliveries.c.event_id.in_(event_ids))
+    tx.execute(delete(attempts).where(attempts.c.delivery_id.in_(gone)))
+    tx.execute(delete(deliveries).where(deliveries.c.event_id.in_(event_ids)))
+    tx.execute(delete(events).where(events.c.id.in_(event_ids)))
+
+
+def _all() -> Select[Any]:
+    return select(
+        events.c.id,
+        events.c.tenant_id,
+        events.c.event_type,
+        events.c.payload,
+        events.c.created_at,
+        events.c.origin,
+        events.c.origin_event_id,
+        events.c.target_id,
+        events.c.attributes,
+    )
+
+
+def _event(row: Row[Any]) -> Event:
+    values = row._asdict()
+    return Event(
+        **{
+            **values,
+            "payload": bytes(values["payload"]),
+            "origin": EventOrigin(values["origin"]),
+            "attributes": values["attributes"] or {},
+        }
+    )

@@ -1,0 +1,314 @@
+"""Integrations, their observations and their state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, delete, exists, func, insert, or_, select, update
+
+from postrider.domain.integration import DeliveryPolicy, Integration
+
+from . import bells
+from .engine import Transaction
+from .secrets import SecretBox
+from .tables import deliveries, integration_state, integrations, observations
+
+SIGNING_SECRET = "signing_secret"  # noqa: S105 - the name of a member, not a secret
+
+
+def add(tx: Transaction, box: SecretBox, new: Integration, *, secret_names: Iterable[str]) -> None:
+    """Store a new integration with its observations, bell and slots."""
+    tx.execute(insert(integrations).values(id=new.id, tenant_id=new.tenant_id, **_columns(box, new, secret_names)))
+    tx.execute(insert(integration_state).values(integration_id=new.id))
+    _observe(tx, new)
+    bells.any_tenant_open(tx, new.id)
+
+
+def change(tx: Transaction, box: SecretBox, new: Integration, *, secret_names: Iterable[str]) -> bool:
+    """Store a changed integration; False when it has changed since it was read (its version is not one less)."""
+    done = tx.execute(
+        update(integrations)
+        .where(integrations.c.tenant_id == new.tenant_id, integrations.c.id == new.id)
+        .where(integrations.c.version == new.version - 1, integrations.c.deleted_at.is_(None))
+        .values(**_columns(box, new, secret_names))
+    )
+    if done.rowcount != 1:
+        return False
+    tx.execute(delete(observations).where(observations.c.integration_id == new.id))
+    _observe(tx, new)
+    return True
+
+
+def _columns(box: SecretBox, new: Integration, secret_names: Iterable[str]) -> dict[str, Any]:
+    hidden = set(secret_names)
+    secrets = {name: value for name, value in new.configuration.items() if name in hidden}
+    return {
+        "integration_type": new.integration_type,
+        "name": new.name,
+        "description": new.description,
+        "enabled": new.enabled,
+        "disabled_reason": new.disabled_reason,
+        "observes": list(new.observes),
+        "configuration": {name: value for name, value in new.configuration.items() if name not in hidden},
+        "secrets": box.lock({"configuration": secrets, SIGNING_SECRET: new.signing_secret}),
+        "policy": policy_json(new.policy),
+        "version": new.version,
+        "created_at": new.created_at,
+        "updated_at": new.updated_at,
+    }
+
+
+def _observe(tx: Transaction, new: Integration) -> None:
+    rows = [
+        {"tenant_id": new.tenant_id, "pattern": pattern, "integration_id": new.id}
+        for pattern in dict.fromkeys(new.observes)
+    ]
+    if rows:
+        tx.execute(insert(observations), rows)
+
+
+def get(tx: Transaction, box: SecretBox, tenant_id: UUID, integration_id: UUID) -> Integration | None:
+    """Read one integration with its secrets in clear."""
+    row = tx.execute(_all().where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id))
+    return _one(box, row.one_or_none())
+
+
+def any_tenant_get(tx: Transaction, box: SecretBox, integration_id: UUID) -> Integration | None:
+    """Read the integration that a worker is about to send for."""
+    return _one(box, tx.execute(_all().where(integrations.c.id == integration_id)).one_or_none())
+
+
+def known(tx: Transaction, tenant_id: UUID, integration_id: UUID) -> bool:
+    """Tell whether the tenant has the integration, without opening its secrets."""
+    query = select(integrations.c.id).where(
+        integrations.c.tenant_id == tenant_id,
+        integrations.c.id == integration_id,
+        integrations.c.deleted_at.is_(None),
+    )
+    return tx.execute(query).scalar_one_or_none() is not None
+
+
+def page(tx: Transaction, box: SecretBox, tenant_id: UUID, *, offset: int, limit: int) -> list[Integration]:
+    """List integrations in the order of their making."""
+    query = _all().where(integrations.c.tenant_id == tenant_id).order_by(integrations.c.id)
+    return [_integration(box, row) for row in tx.execute(query.offset(offset).limit(limit))]
+
+
+def count(tx: Transaction, tenant_id: UUID) -> int:
+    """Count a tenant's integrations."""
+    query = select(func.count()).where(integrations.c.tenant_id == tenant_id, integrations.c.deleted_at.is_(None))
+    return tx.execute(query).scalar_one()
+
+
+def remove(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime) -> bool:
+    """Take an integration out of everybody's sight; its rows stay until its deliveries are forgotten."""
+    done = tx.execute(
+        update(integrations)
+        .where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id)
+        .where(integrations.c.deleted_at.is_(None))
+        .values(deleted_at=now, enabled=False, version=integrations.c.version + 1)
+    )
+    tx.execute(delete(observations).where(observations.c.integration_id == integration_id))
+    return done.rowcount == 1
+
+
+def any_tenant_disable(tx: Transaction, integration_id: UUID, *, reason: str, now: datetime) -> bool:
+    """Switch an integration off because of what its far side said; False when it was off already."""
+    done = tx.execute(
+        update(integrations)
+        .where(integrations.c.id == integration_id, integrations.c.enabled, integrations.c.deleted_at.is_(None))
+        .values(enabled=False, disabled_reason=reason, updated_at=now, version=integrations.c.version + 1)
+    )
+    return done.rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """An integration as fan-out sees it."""
+
+    id: UUID
+    created_at: datetime
+    enabled: bool
+    observes: tuple[str, ...]
+
+
+def observers(
+    tx: Transaction, tenant_id: UUID, patterns: Sequence[str], *, after: UUID | None, limit: int
+) -> list[Observer]:
+    """List the integrations that observe any of the patterns, in the order of their ids."""
+    chosen = (
+        select(observations.c.integration_id)
+        .where(observations.c.tenant_id == tenant_id, observations.c.pattern.in_(patterns))
+        .distinct()
+    )
+    query = (
+        select(integrations.c.id, integrations.c.created_at, integrations.c.enabled, integrations.c.observes)
+        .where(integrations.c.id.in_(chosen), integrations.c.deleted_at.is_(None))
+        .order_by(integrations.c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(integrations.c.id > after)
+    return [Observer(row.id, row.created_at, row.enabled, tuple(row.observes)) for row in tx.execute(query)]
+
+
+def observer(tx: Transaction, tenant_id: UUID, integration_id: UUID) -> Observer | None:
+    """Read the only integration that an event is for."""
+    query = select(integrations.c.id, integrations.c.created_at, integrations.c.enabled, integrations.c.observes).where(
+        integrations.c.tenant_id == tenant_id,
+        integrations.c.id == integration_id,
+        integrations.c.deleted_at.is_(None),
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Observer(row.id, row.created_at, row.enabled, tuple(row.observes))
+
+
+def any_tenant_walk(
+    tx: Transaction, *, after: UUID | None, limit: int, now: datetime
+) -> tuple[UUID | None, list[UUID]]:
+    """Look at the next `limit` integrations for due deliveries, one index probe each.
+
+    Gives where the next walk goes on (None: it was the last page) and the integrations that have work. Switched off
+    and parked ones are left out.
+    """
+    some = select(integrations.c.id, integrations.c.enabled).where(integrations.c.deleted_at.is_(None))
+    if after is not None:
+        some = some.where(integrations.c.id > after)
+    paged = some.order_by(integrations.c.id).limit(limit).subquery()
+    due = exists().where(
+        deliveries.c.integration_id == paged.c.id,
+        deliveries.c.status == "pending",
+        deliveries.c.due_at <= now,
+    )
+    parked = exists().where(integration_state.c.integration_id == paged.c.id, integration_state.c.parked_until > now)
+    rows = tx.execute(select(paged.c.id, and_(paged.c.enabled, ~parked, due).label("work")).order_by(paged.c.id)).all()
+    return (rows[-1].id if len(rows) == limit else None), [row.id for row in rows if row.work]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an integration has been doing."""
+
+    failures_in_row: int
+    failing_since: datetime | None
+    parked_until: datetime | None
+    last_success_at: datetime | None
+    last_failure_at: datetime | None
+    last_error: str
+
+
+NO_HEALTH = Health(0, None, None, None, None, "")
+
+
+def health(tx: Transaction, integration_ids: Sequence[UUID]) -> dict[UUID, Health]:
+    """Read the health of integrations by id."""
+    state = integration_state.c
+    query = select(
+        state.integration_id,
+        state.failures_in_row,
+        state.failing_since,
+        state.parked_until,
+        state.last_success_at,
+        state.last_failure_at,
+        state.last_error,
+    ).where(state.integration_id.in_(integration_ids))
+    return {row[0]: Health(*row[1:]) for row in tx.execute(query)}
+
+
+def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
+    """Note that the far side took something; True when it had been failing.
+
+    Written on change, and else at most once in ten seconds, so that a busy integration's row stays quiet.
+    """
+    state = integration_state.c
+    failing = tx.execute(
+        update(integration_state)
+        .where(state.integration_id == integration_id, state.failing_since.is_not(None))
+        .values(failures_in_row=0, failing_since=None, last_success_at=now, parked_until=None)
+    )
+    if failing.rowcount == 1:
+        return True
+    tx.execute(
+        update(integration_state)
+        .where(state.integration_id == integration_id)
+        .where(or_(state.last_success_at.is_(None), state.last_success_at < now - timedelta(seconds=10)))
+        .values(last_success_at=now)
+    )
+    return False
+
+
+def any_tenant_failed(tx: Transaction, integration_id: UUID, *, failures: int, error: str, now: datetime) -> None:
+    """Note that the far side failed a number of times with no success between."""
+    state = integration_state.c
+    tx.execute(
+        update(integration_state)
+        .where(state.integration_id == integration_id)
+        .values(
+            failures_in_row=state.failures_in_row + failures,
+            failing_since=func.coalesce(state.failing_since, now),
+            last_failure_at=now,
+            last_error=error,
+        )
+    )
+
+
+def policy_json(policy: DeliveryPolicy) -> dict[str, Any]:
+    """Write a policy as it is stored."""
+    return {
+        "timeout_seconds": policy.timeout.total_seconds(),
+        "retry_waits": [wait.total_seconds() for wait in policy.retry_waits],
+        "success_statuses": [list(span) for span in policy.success_statuses],
+        "max_in_flight": policy.max_in_flight,
+        "rate_limit": policy.rate_limit,
+    }
+
+
+def _policy(stored: Mapping[str, Any]) -> DeliveryPolicy:
+    return DeliveryPolicy(
+        timeout=timedelta(seconds=stored["timeout_seconds"]),
+        retry_waits=tuple(timedelta(seconds=seconds) for seconds in stored["retry_waits"]),
+        success_statuses=tuple((low, high) for low, high in stored["success_statuses"]),
+        max_in_flight=stored["max_in_flight"],
+        rate_limit=stored["rate_limit"],
+    )
+
+
+def _all() -> Select[Any]:
+    return select(
+        integrations.c.id,
+        integrations.c.tenant_id,
+        integrations.c.integration_type,
+        integrations.c.name,
+        integrations.c.description,
+        integrations.c.enabled,
+        integrations.c.observes,
+        integrations.c.configuration,
+        integrations.c.secrets,
+        integrations.c.policy,
+        integrations.c.version,
+        integrations.c.created_at,
+        integrations.c.updated_at,
+        integrations.c.disabled_reason,
+    ).where(integrations.c.deleted_at.is_(None))
+
+
+def _one(box: SecretBox, row: Row[Any] | None) -> Integration | None:
+    return None if row is None else _integration(box, row)
+
+
+def _integration(box: SecretBox, row: Row[Any]) -> Integration:
+    values = row._asdict()
+    opened = box.open(values.pop("secrets"))
+    return Integration(
+        **{
+            **values,
+            "observes": tuple(values["observes"]),
+            "configuration": {**values["configuration"], **opened["configuration"]},
+            "policy": _policy(values["policy"]),
+            "signing_secret": opened[SIGNING_SECRET],
+        }
+    )

@@ -1,0 +1,180 @@
+"""Stored jobs: redrive or discard by filter, in steps that survive a restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, insert, select, update
+
+from postrider.domain.delivery import DeliveryStatus
+
+from .deliveries import DeliveryFilter
+from .engine import Transaction
+from .tables import jobs
+
+
+class JobKind(StrEnum):
+    """What a job does to each delivery."""
+
+    REDRIVE = "redrive"
+    DISCARD = "discard"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something done to every delivery that a filter takes."""
+
+    id: UUID
+    tenant_id: UUID
+    kind: JobKind
+    status: JobStatus
+    filter: DeliveryFilter
+    reason: str
+    rate: float | None
+    total: int
+    done: int
+    cursor: UUID | None
+    upto: UUID
+    next_due_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def add(tx: Transaction, job: Job) -> None:
+    """Store a new job."""
+    tx.execute(
+        insert(jobs).values(
+            id=job.id,
+            tenant_id=job.tenant_id,
+            kind=job.kind.value,
+            status=job.status.value,
+            filter=_filter_json(job.filter),
+            reason=job.reason,
+            rate=job.rate,
+            total=job.total,
+            done=job.done,
+            cursor=job.cursor,
+            upto=job.upto,
+            next_due_at=job.next_due_at,
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+        )
+    )
+
+
+def get(tx: Transaction, tenant_id: UUID, job_id: UUID) -> Job | None:
+    """Read one job."""
+    row = tx.execute(_all().where(jobs.c.tenant_id == tenant_id, jobs.c.id == job_id)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def page(tx: Transaction, tenant_id: UUID, *, before: UUID | None, limit: int) -> list[Job]:
+    """List a tenant's jobs, newest first."""
+    query = _all().where(jobs.c.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(jobs.c.id < before)
+    return [_job(row) for row in tx.execute(query.order_by(jobs.c.id.desc()).limit(limit))]
+
+
+def any_tenant_running(tx: Transaction, *, limit: int) -> list[Job]:
+    """Lock running jobs for a step; those that another worker has in hand are left out."""
+    query = _all().where(jobs.c.status == "running").order_by(jobs.c.updated_at).limit(limit)
+    return [_job(row) for row in tx.execute(query.with_for_update(skip_locked=True))]
+
+
+def step(
+    tx: Transaction,
+    job: Job,
+    *,
+    moved: int,
+    cursor: UUID | None,
+    next_due_at: datetime | None,
+    finished: bool,
+    now: datetime,
+) -> None:
+    """Note how far a job has come."""
+    tx.execute(
+        update(jobs)
+        .where(jobs.c.tenant_id == job.tenant_id, jobs.c.id == job.id, jobs.c.status == "running")
+        .values(
+            done=jobs.c.done + moved,
+            cursor=cursor,
+            next_due_at=next_due_at,
+            status="done" if finished else "running",
+            updated_at=now,
+        )
+    )
+
+
+def set_status(
+    tx: Transaction,
+    tenant_id: UUID,
+    job_id: UUID,
+    *,
+    to: JobStatus,
+    from_statuses: tuple[JobStatus, ...],
+    now: datetime,
+) -> bool:
+    """Pause, resume or cancel; False when its present status does not allow it."""
+    done = tx.execute(
+        update(jobs)
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.id == job_id)
+        .where(jobs.c.status.in_([status.value for status in from_statuses]))
+        .values(status=to.value, updated_at=now)
+    )
+    return done.rowcount == 1
+
+
+def _all() -> Select[Any]:
+    return select(*(jobs.c[name] for name in Job.__dataclass_fields__))
+
+
+def _job(row: Row[Any]) -> Job:
+    values = row._asdict()
+    return Job(
+        **{
+            **values,
+            "kind": JobKind(values["kind"]),
+            "status": JobStatus(values["status"]),
+            "filter": _filter(values["filter"]),
+        }
+    )
+
+
+def _filter_json(wanted: DeliveryFilter) -> dict[str, Any]:
+    return {
+        "statuses": [status.value for status in wanted.statuses],
+        "integration_id": str(wanted.integration_id) if wanted.integration_id else None,
+        "event_id": str(wanted.event_id) if wanted.event_id else None,
+        "event_type": wanted.event_type,
+        "error": wanted.error,
+        "since": wanted.since.isoformat() if wanted.since else None,
+        "until": wanted.until.isoformat() if wanted.until else None,
+        "ids": [str(delivery_id) for delivery_id in wanted.ids],
+    }
+
+
+def _filter(stored: dict[str, Any]) -> DeliveryFilter:
+    return DeliveryFilter(
+        statuses=tuple(DeliveryStatus(status) for status in stored["statuses"]),
+        integration_id=UUID(stored["integration_id"]) if stored["integration_id"] else None,
+        event_id=UUID(stored["event_id"]) if stored["event_id"] else None,
+        event_type=stored["event_type"],
+        error=stored["error"],
+        since=datetime.fromisoformat(stored["since"]) if stored["since"] else None,
+        until=datetime.fromisoformat(stored["until"]) if stored["until"] else None,
+        ids=tuple(UUID(text) for text in stored["ids"]),
+    )

@@ -1,0 +1,247 @@
+"""The tables. The hot ones (events, deliveries, attempts) carry no foreign keys: each row of them is written by a
+statement that has just read its parent, and a key check would lock the parent once more for every delivery.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from .types import Instant, Json
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(column_0_label)s",
+    }
+)
+
+
+def _partial(condition: str) -> dict[str, object]:
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("secret", Text, nullable=False, comment="encrypted"),
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("org_id", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="HMAC-SHA256 of the key; the key is kept nowhere"),
+    Column("permissions", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Index("ux_api_keys_digest", "digest", unique=True),
+    Index("ix_api_keys_tenant", "tenant_id", "id"),
+)
+
+event_types = Table(
+    "event_types",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey("tenants.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+)
+
+integrations = Table(
+    "integrations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenants.id"), nullable=False),
+    Column("integration_type", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean(create_constraint=False), nullable=False),
+    Column("disabled_reason", Text, nullable=False, server_default=""),
+    Column("observes", Json, nullable=False),
+    Column("configuration", Json, nullable=False, comment="without its secrets"),
+    Column("secrets", Text, nullable=False, comment="encrypted: secret fields and the signing secret"),
+    Column("policy", Json, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Index("ix_integrations_tenant", "tenant_id", "id", **_partial("deleted_at IS NULL")),  # type: ignore[arg-type]
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("pattern", Text, primary_key=True),
+    Column("integration_id", Uuid, ForeignKey("integrations.id"), primary_key=True),
+    Index("ix_observations_integration", "integration_id"),
+)
+
+integration_state = Table(
+    "integration_state",
+    metadata,
+    Column("integration_id", Uuid, ForeignKey("integrations.id"), primary_key=True),
+    Column("failures_in_row", Integer, nullable=False, server_default="0"),
+    Column("failing_since", Instant),
+    Column("parked_until", Instant),
+    Column("last_success_at", Instant),
+    Column("last_failure_at", Instant),
+    Column("last_error", Text, nullable=False, server_default=""),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("integration_id", Uuid, ForeignKey("integrations.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("holder", Uuid),
+    Column("leased_until", Instant),
+)
+
+doorbells = Table(
+    "doorbells",
+    metadata,
+    Column("name", Text, primary_key=True, comment="an integration's id, or fan_out"),
+    Column("rung_at", Instant),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Uuid, nullable=False),
+    Column("leased_until", Instant, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False, comment="the exact bytes that were published"),
+    Column("attributes", Json),
+    Column("origin", Text, nullable=False),
+    Column("origin_event_id", Uuid),
+    Column("target_id", Uuid),
+    Column("created_at", Instant, nullable=False),
+    Column("replayed_at", Instant, comment="fan-out goes by this instead of created_at"),
+    Column("fan_out_after", Uuid, comment="the last integration served, of an event that has more than one batch"),
+    Column("fanned_out_at", Instant),
+    Index("ix_events_tenant", "tenant_id", "id"),
+    Index("ix_events_created", "created_at"),
+    Index("ix_events_not_fanned_out", "tenant_id", "id", **_partial("fanned_out_at IS NULL")),  # type: ignore[arg-type]
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("event_ids", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_idempotency_created", "created_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("integration_id", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("due_at", Instant),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("round_start", Integer, nullable=False, server_default="0"),
+    Column("lost", Integer, nullable=False, server_default="0"),
+    Column("token", Uuid),
+    Column("started_at", Instant),
+    Column("lease_until", Instant),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_deliveries_due", "integration_id", "due_at", "id", **_partial("status = 'pending'")),  # type: ignore[arg-type]
+    Index("ix_deliveries_lease", "lease_until", **_partial("status = 'sending'")),  # type: ignore[arg-type]
+    Index("ix_deliveries_dead", "tenant_id", "id", **_partial("status = 'dead'")),  # type: ignore[arg-type]
+    Index("ix_deliveries_event", "event_id"),
+    Index("ix_deliveries_tenant", "tenant_id", "id"),
+    Index("ix_deliveries_integration", "integration_id", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("delivery_id", Uuid, nullable=False),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("integration_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("duration_ms", Float, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("status_code", Integer),
+    Column("response_headers", Json, nullable=False),
+    Column("response_body", Text, nullable=False),
+    Column("late", Boolean(create_constraint=False), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ux_attempts_delivery", "delivery_id", "number", unique=True),
+    Index("ix_attempts_integration", "integration_id", "id"),
+    Index("ix_attempts_tenant", "tenant_id", "id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False, comment="redrive or discard"),
+    Column("status", Text, nullable=False),
+    Column("filter", Json, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("rate", Float, comment="deliveries a second; none: as fast as they go"),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("cursor", Uuid),
+    Column("upto", Uuid, nullable=False, comment="the newest delivery that it takes"),
+    Column("next_due_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_jobs_tenant", "tenant_id", "id"),
+    Index("ix_jobs_running", "id", **_partial("status = 'running'")),  # type: ignore[arg-type]
+)
