@@ -26,6 +26,9 @@ class Ring(Protocol):
 
     def deliver(self, integration_ids: Iterable[UUID]) -> None: ...
 
+    def healthy(self) -> bool:
+        """Tell whether the last ring went out."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlightLimits:

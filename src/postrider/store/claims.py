@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, literal, select, text, update
+from sqlalchemy import Select, and_, case, literal, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
@@ -108,7 +108,7 @@ def _claim_sqlite(
             updated_at=now,
         )
     )
-    taken = (
+    taken: Select[Any] = (
         select(
             d.id,
             d.tenant_id,
@@ -129,7 +129,7 @@ def _claim_sqlite(
         .where(d.id.in_(ids))
         .order_by(d.id)
     )
-    return [Claimed(*row._tuple()) for row in tx.execute(taken)]
+    return [Claimed(*row) for row in tx.execute(taken)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,31 +149,33 @@ class Settlement:
 _SETTLE_POSTGRESQL = text("""
 WITH told AS (
     SELECT * FROM unnest(
-        cast(:attempt_ids AS uuid[]), cast(:ids AS uuid[]), cast(:tenant_ids AS uuid[]), cast(:integration_ids AS uuid[]),
-        cast(:numbers AS int[]), cast(:tokens AS uuid[]), cast(:started AS timestamptz[]), cast(:durations AS float8[]),
-        cast(:verdicts AS text[]), cast(:decisions AS text[]), cast(:errors AS text[]), cast(:details AS text[]),
-        cast(:codes AS int[]), cast(:headers AS text[]), cast(:bodies AS text[]), cast(:statuses AS text[]),
-        cast(:due AS timestamptz[]), cast(:reasons AS text[])
-    ) AS t (attempt_id, id, tenant_id, integration_id, number, token, started_at, duration_ms, verdict, decision, error,
-            detail, status_code, response_headers, response_body, status, due_at, reason)
+        cast(:attempt_ids AS uuid[]), cast(:ids AS uuid[]), cast(:tenant_ids AS uuid[]),
+        cast(:integration_ids AS uuid[]), cast(:numbers AS int[]), cast(:tokens AS uuid[]),
+        cast(:started AS timestamptz[]), cast(:durations AS float8[]), cast(:verdicts AS text[]),
+        cast(:decisions AS text[]), cast(:errors AS text[]), cast(:details AS text[]), cast(:codes AS int[]),
+        cast(:headers AS text[]), cast(:bodies AS text[]), cast(:statuses AS text[]), cast(:due AS timestamptz[]),
+        cast(:reasons AS text[])
+    ) AS t (attempt_id, id, tenant_id, integration_id, number, token, started_at, duration_ms, verdict, decision,
+            error, detail, status_code, response_headers, response_body, status, due_at, reason)
 ), moved AS (
     UPDATE deliveries d
     SET status = CASE WHEN t.status = 'pending' AND i.deleted_at IS NOT NULL THEN 'discarded' ELSE t.status END,
         due_at = CASE WHEN i.deleted_at IS NULL THEN t.due_at END,
-        reason = CASE WHEN t.status = 'pending' AND i.deleted_at IS NOT NULL THEN 'integration_deleted' ELSE t.reason END,
+        reason = CASE WHEN t.status = 'pending' AND i.deleted_at IS NOT NULL
+                      THEN 'integration_deleted' ELSE t.reason END,
         error = t.error, token = NULL, lease_until = NULL, updated_at = :now
     FROM told t, integrations i
     WHERE d.id = t.id AND d.token = t.token AND d.status = 'sending' AND i.id = t.integration_id
     RETURNING d.id
 ), written AS (
-    INSERT INTO attempts (id, delivery_id, tenant_id, integration_id, number, started_at, duration_ms, verdict, decision,
-                          error, detail, status_code, response_headers, response_body, late, created_at)
-    SELECT t.attempt_id, t.id, t.tenant_id, t.integration_id, t.number, t.started_at, t.duration_ms, t.verdict, t.decision,
-           t.error, t.detail, t.status_code, t.response_headers, t.response_body, m.id IS NULL, :now
+    INSERT INTO attempts (id, delivery_id, tenant_id, integration_id, number, started_at, duration_ms, verdict,
+                          decision, error, detail, status_code, response_headers, response_body, late, created_at)
+    SELECT t.attempt_id, t.id, t.tenant_id, t.integration_id, t.number, t.started_at, t.duration_ms, t.verdict,
+           t.decision, t.error, t.detail, t.status_code, t.response_headers, t.response_body, m.id IS NULL, :now
     FROM told t LEFT JOIN moved m ON m.id = t.id
     ON CONFLICT (delivery_id, number) DO UPDATE
-    SET duration_ms = excluded.duration_ms, verdict = excluded.verdict, error = excluded.error, detail = excluded.detail,
-        status_code = excluded.status_code, response_headers = excluded.response_headers,
+    SET duration_ms = excluded.duration_ms, verdict = excluded.verdict, error = excluded.error,
+        detail = excluded.detail, status_code = excluded.status_code, response_headers = excluded.response_headers,
         response_body = excluded.response_body, late = excluded.late
     RETURNING delivery_id
 )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, exists, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, select, update
 
 from postrider.domain.event import Event, EventOrigin
 
@@ -37,6 +37,34 @@ def add(tx: Transaction, new: Sequence[Event]) -> None:
             for event in new
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EventHead:
+    """An event without its payload."""
+
+    id: UUID
+    event_type: str
+    created_at: datetime
+
+
+def heads(tx: Transaction, tenant_id: UUID, event_ids: Sequence[UUID]) -> list[EventHead]:
+    """Read the heads of events, in the order of the ids given; those that are not there are left out."""
+    query = select(events.c.id, events.c.event_type, events.c.created_at).where(
+        events.c.tenant_id == tenant_id, events.c.id.in_(event_ids)
+    )
+    found = {row.id: EventHead(row.id, row.event_type, row.created_at) for row in tx.execute(query)}
+    return [found[event_id] for event_id in event_ids if event_id in found]
+
+
+def replay(tx: Transaction, tenant_id: UUID, event_id: UUID, *, now: datetime) -> bool:
+    """Have an event fanned out once more, to all that observe it by now; False while it is not fanned out yet."""
+    done = tx.execute(
+        update(events)
+        .where(events.c.tenant_id == tenant_id, events.c.id == event_id, events.c.fanned_out_at.is_not(None))
+        .values(fanned_out_at=None, fan_out_after=None, replayed_at=now)
+    )
+    return done.rowcount == 1
 
 
 def get(tx: Transaction, tenant_id: UUID, event_id: UUID) -> Event | None:
@@ -82,7 +110,8 @@ class Waiting:
 
     id: UUID
     event_type: str
-    created_at: datetime
+    published_at: datetime
+    """When it was published, or replayed."""
     target_id: UUID | None
     after: UUID | None
     """The last integration that an earlier batch has served."""
@@ -91,7 +120,13 @@ class Waiting:
 def take_waiting(tx: Transaction, tenant_id: UUID, *, limit: int) -> list[Waiting]:
     """Lock a tenant's oldest events that nobody else is fanning out."""
     query = (
-        select(events.c.id, events.c.event_type, events.c.created_at, events.c.target_id, events.c.fan_out_after)
+        select(
+            events.c.id,
+            events.c.event_type,
+            func.coalesce(events.c.replayed_at, events.c.created_at),
+            events.c.target_id,
+            events.c.fan_out_after,
+        )
         .where(events.c.tenant_id == tenant_id, events.c.fanned_out_at.is_(None))
         .order_by(events.c.id)
         .limit(limit)

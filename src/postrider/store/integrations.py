@@ -139,7 +139,10 @@ class Observer:
 def observers(
     tx: Transaction, tenant_id: UUID, patterns: Sequence[str], *, after: UUID | None, limit: int
 ) -> list[Observer]:
-    """List the integrations that observe any of the patterns, in the order of their ids."""
+    """List the integrations that observe any of the patterns, in the order of their ids.
+
+    They stay as they are until the transaction ends, so that a deletion never misses a delivery just being made.
+    """
     chosen = (
         select(observations.c.integration_id)
         .where(observations.c.tenant_id == tenant_id, observations.c.pattern.in_(patterns))
@@ -150,6 +153,7 @@ def observers(
         .where(integrations.c.id.in_(chosen), integrations.c.deleted_at.is_(None))
         .order_by(integrations.c.id)
         .limit(limit)
+        .with_for_update(read=True, of=integrations)
     )
     if after is not None:
         query = query.where(integrations.c.id > after)
@@ -253,6 +257,15 @@ def any_tenant_failed(tx: Transaction, integration_id: UUID, *, failures: int, e
             last_failure_at=now,
             last_error=error,
         )
+    )
+
+
+def any_tenant_start_afresh(tx: Transaction, integration_id: UUID) -> None:
+    """Forget the failures of an integration that a person has mended or switched on, so that it is tried at once."""
+    tx.execute(
+        update(integration_state)
+        .where(integration_state.c.integration_id == integration_id)
+        .values(failures_in_row=0, failing_since=None, parked_until=None)
     )
 
 

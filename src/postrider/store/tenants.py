@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, insert, select
@@ -33,16 +34,16 @@ def add(tx: Transaction, tenant: Tenant) -> None:
 def get(tx: Transaction, tenant_id: UUID) -> Tenant | None:
     """Read one tenant."""
     row = tx.execute(_all().where(tenants.c.id == tenant_id)).one_or_none()
-    return None if row is None else Tenant(*row._tuple())
+    return None if row is None else Tenant(*row)
 
 
 def any_tenant_list(tx: Transaction, *, before: UUID | None = None, limit: int = 100) -> list[Tenant]:
     """List all tenants, newest first."""
     query = _all() if before is None else _all().where(tenants.c.id < before)
-    return [Tenant(*row._tuple()) for row in tx.execute(query.order_by(tenants.c.id.desc()).limit(limit))]
+    return [Tenant(*row) for row in tx.execute(query.order_by(tenants.c.id.desc()).limit(limit))]
 
 
-def _all() -> Select[tuple[UUID, str, str, datetime]]:
+def _all() -> Select[Any]:
     return select(tenants.c.id, tenants.c.name, tenants.c.org_id, tenants.c.created_at)
 
 

@@ -1,0 +1,1 @@
+"""Celery: the app, its settings and the ringer, and nothing that works."""

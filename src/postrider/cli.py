@@ -1,0 +1,153 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import click
+import uvicorn
+from pydantic import SecretStr, ValidationError
+
+from postrider.control import keys as key_control
+from postrider.control import tenants as tenant_control
+from postrider.domain.access import TENANT_PERMISSIONS, Permission
+from postrider.domain.errors import PostriderError
+from postrider.runtime import NotReadyToStart, build, open_database
+from postrider.services import Services
+from postrider.settings import Settings
+from postrider.store.migrate import migrate as migrate_database
+
+from .embedded import Embedded, Place, greeting
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="postrider")
+def cli() -> None:
+    """Postrider brings published events to the integrations that observe them."""
+
+
+def main() -> None:
+    """Run a command; what a person can mend is said in one sentence, without a traceback."""
+    try:
+        cli()
+    except (NotReadyToStart, PostriderError) as error:
+        sys.exit(f"postrider: {error}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = "POSTRIDER_" + "_".join(str(part) for part in first["loc"]).upper()
+        sys.exit(f"postrider: {name}: {first['msg'].removeprefix('Value error, ')}")
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--data-dir", default=".postrider", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+def up(host: str, port: int, data_dir: Path) -> None:
+    """Start everything in one process; nothing else needs to be installed."""
+    place = Place(host, port, data_dir)
+    embedded = Embedded(place, Settings())
+    embedded.run(greeting(place, embedded.api_key))
+
+
+@cli.command()
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104 - a server's door
+@click.option("--port", default=lambda: int(os.environ.get("PORT", "8080")), show_default="$PORT, or 8080")
+@click.option("--processes", default=1, show_default=True, help="Web processes.")
+def web(host: str, port: int, processes: int) -> None:
+    """Serve the API."""
+    uvicorn.run(
+        "postrider.web_app:create",
+        factory=True,
+        host=host,
+        port=port,
+        workers=processes,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+    )
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def worker(arguments: tuple[str, ...]) -> None:
+    """Deliver; one process a core. Further arguments go to Celery's worker."""
+    from .worker import run  # noqa: PLC0415 - it reads the environment as it is loaded
+
+    run(list(arguments))
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    migrate_database(open_database(Settings()))
+    click.echo("the database is up to date")
+
+
+@cli.group()
+def tenants() -> None:
+    """Manage tenants."""
+
+
+@tenants.command("create")
+@click.argument("name")
+@click.option("--org-id", default="", help="Sent to receivers as `org_id`.")
+def create_tenant(name: str, org_id: str) -> None:
+    """Create a tenant with its first API key, which is shown once."""
+    with _services() as services:
+        tenant = tenant_control.create_tenant(services, name=name, org_id=org_id)
+        made = key_control.create_key(services, tenant.id, name="first", permissions=TENANT_PERMISSIONS)
+    click.echo(f"tenant   {tenant.id}\nAPI key  {made.secret}\nkey id   {made.key.id}")
+
+
+@cli.group()
+def keys() -> None:
+    """Manage API keys."""
+
+
+@keys.command("create")
+@click.option("--tenant", "tenant_id", required=True, type=click.UUID, help="Whose key it is.")
+@click.option("--name", default="made on the command line", help="What it is for.")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    type=click.Choice([permission.value for permission in Permission]),
+    help="May be given several times; none: all that a tenant's own key may have.",
+)
+def create_key(tenant_id: UUID, name: str, permissions: tuple[str, ...]) -> None:
+    """Create an API key; it is shown once."""
+    allowed = frozenset(Permission(one) for one in permissions) or TENANT_PERMISSIONS
+    with _services() as services:
+        made = key_control.create_key(services, tenant_id, name=name, permissions=allowed)
+    click.echo(f"API key  {made.secret}\nkey id   {made.key.id}")
+
+
+@keys.command("revoke")
+@click.argument("key_id", type=click.UUID)
+@click.option("--tenant", "tenant_id", required=True, type=click.UUID, help="Whose key it is.")
+def revoke_key(key_id: UUID, tenant_id: UUID) -> None:
+    """End an API key for good."""
+    with _services() as services:
+        key_control.revoke_key(services, tenant_id, key_id)
+    click.echo("revoked")
+
+
+@contextmanager
+def _services() -> Iterator[Services]:
+    """Put together what a command needs; it rings nobody, so that it works while the broker is away."""
+    settings = Settings().model_copy(update={"broker_url": SecretStr("memory://localhost")})
+    runtime = build(settings)
+    try:
+        yield runtime.services
+    finally:
+        runtime.close()
+
+
+if __name__ == "__main__":
+    main()

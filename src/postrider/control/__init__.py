@@ -1,0 +1,1 @@
+"""What people manage: integrations, tenants, keys, event types."""

@@ -1,0 +1,237 @@
+"""Integrations as people manage them: each use case checks, changes in one transaction, and publishes what it did."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from postrider.domain.catalogue import INTEGRATION_CREATED, INTEGRATION_DELETED, INTEGRATION_UPDATED
+from postrider.domain.errors import Conflict, InvalidInput, NotFound
+from postrider.domain.event import Event
+from postrider.domain.integration import DeliveryPolicy, Integration
+from postrider.domain.news import about_integration, gone_document, integration_document, trial_event
+from postrider.domain.signature import SECRET_BYTES, signing_secret
+from postrider.services import Services
+from postrider.store import deliveries, events, integrations
+from postrider.store.engine import Transaction
+from postrider.transports.configuration import TransportConfiguration, mask, masked, secret_fields, unmasked
+
+from . import event_types, given, policies
+from .given import Given
+
+DEFAULT_TYPE = "webhook"
+GONE_REASON = "integration_deleted"
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationPage:
+    """Some of a tenant's integrations, in the order of their making."""
+
+    integrations: list[Integration]
+    total: int
+    """How many the tenant has in all."""
+
+
+def create(services: Services, tenant_id: UUID, data: object) -> Integration:
+    """Make an integration from a request's `data`; its signing secret is in the answer."""
+    wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
+    given.require_all(data)
+    new = _revised(services, _blank(services, tenant_id), wanted)
+    with services.database.write() as tx:
+        integrations.add(tx, services.box, new, secret_names=_secret_names(services, new))
+        _publish(services, tx, INTEGRATION_CREATED, new)
+    services.ring.fan_out()
+    return new
+
+
+def update(services: Services, tenant_id: UUID, integration_id: UUID, data: object) -> Integration:
+    """Change what the request's `data` names; what changes nothing makes no new version and no event."""
+    wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
+    return _change(services, tenant_id, integration_id, lambda old: _revised(services, old, wanted))
+
+
+def set_enabled(services: Services, tenant_id: UUID, integration_id: UUID, *, enabled: bool) -> Integration:
+    """Switch an integration on or off; switched on, it gets what was held for it."""
+    wanted = Given({"enabled": enabled}, {})
+    return _change(services, tenant_id, integration_id, lambda old: _revised(services, old, wanted))
+
+
+def rotate_secret(services: Services, tenant_id: UUID, integration_id: UUID) -> Integration:
+    """Give an integration a new signing secret, which is in the answer; the old one signs nothing any more."""
+    secret = _new_secret()
+    return _change(services, tenant_id, integration_id, lambda old: replace(old, signing_secret=secret))
+
+
+def delete(services: Services, tenant_id: UUID, integration_id: UUID) -> None:
+    """Delete an integration: what it still had to get is discarded, what is under way ends."""
+    now = services.clock.now()
+    with services.database.write() as tx:
+        if not integrations.remove(tx, tenant_id, integration_id, now=now):
+            raise _not_found(integration_id)
+        deliveries.discard_pending(tx, tenant_id, integration_id, reason=GONE_REASON, now=now)
+        gone = about_integration(
+            INTEGRATION_DELETED,
+            gone_document(integration_id),
+            event_id=services.ids.new(),
+            tenant_id=tenant_id,
+            now=now,
+        )
+        events.add(tx, [gone])
+    services.ring.fan_out()
+
+
+def get(services: Services, tenant_id: UUID, integration_id: UUID) -> Integration:
+    """Read one integration, with its secrets in clear."""
+    with services.database.read() as tx:
+        found = integrations.get(tx, services.box, tenant_id, integration_id)
+    if found is None:
+        raise _not_found(integration_id)
+    return found
+
+
+def page(services: Services, tenant_id: UUID, *, offset: int, limit: int) -> IntegrationPage:
+    """Read some of the tenant's integrations, with their secrets in clear."""
+    with services.database.read() as tx:
+        found = integrations.page(tx, services.box, tenant_id, offset=offset, limit=limit)
+        return IntegrationPage(found, integrations.count(tx, tenant_id))
+
+
+def send_test(services: Services, tenant_id: UUID, integration_id: UUID) -> Event:
+    """Publish a `postrider.test` event that this integration alone gets.
+
+    Conflict when it is switched off: the test would be skipped.
+    """
+    integration = get(services, tenant_id, integration_id)
+    if not integration.enabled:
+        raise Conflict("the integration is disabled, so the test would not be sent; enable it first")
+    test = trial_event(integration, event_id=services.ids.new(), now=services.clock.now())
+    with services.database.write() as tx:
+        events.add(tx, [test])
+    services.ring.fan_out()
+    return test
+
+
+def document(services: Services, integration: Integration, *, for_writer: bool) -> dict[str, Any]:
+    """Write an integration as JSON, its secrets masked: for a key that may write integrations, or one that may not."""
+    return integration_document(
+        integration,
+        configuration=_shown_configuration(services, integration, for_writer=for_writer),
+        signing_secret=mask(integration.signing_secret),
+        public_url=services.options.public_url,
+    )
+
+
+def _shown_configuration(services: Services, integration: Integration, *, for_writer: bool) -> dict[str, Any]:
+    if integration.integration_type not in services.transports.names():
+        # Its transport was uninstalled: nobody is left to say which fields are secret.
+        return {}
+    return masked(_model(services, integration), integration.configuration, for_writer=for_writer)
+
+
+def _change(
+    services: Services, tenant_id: UUID, integration_id: UUID, step: Callable[[Integration], Integration]
+) -> Integration:
+    """Store what `step` makes of the integration, again from its newest state when somebody else was quicker."""
+    for _ in range(_TRIES):
+        old = get(services, tenant_id, integration_id)
+        stepped = step(old)
+        if stepped == old:
+            return old
+        new = replace(stepped, version=old.version + 1, updated_at=services.clock.now())
+        if _store(services, new, fresh_start=_deserves_fresh_start(old, new)):
+            return new
+    raise Conflict("the integration is being changed by others at the same time; try again")
+
+
+def _store(services: Services, new: Integration, *, fresh_start: bool) -> bool:
+    with services.database.write() as tx:
+        if not integrations.change(tx, services.box, new, secret_names=_secret_names(services, new)):
+            return False
+        if fresh_start:
+            integrations.any_tenant_start_afresh(tx, new.id)
+        _publish(services, tx, INTEGRATION_UPDATED, new)
+    services.ring.fan_out()
+    if fresh_start:
+        services.ring.deliver([new.id])
+    return True
+
+
+def _deserves_fresh_start(old: Integration, new: Integration) -> bool:
+    # Who switches it on or mends its address wants to see it tried now, and not disabled again by the first failure.
+    return new.enabled and (not old.enabled or old.configuration != new.configuration)
+
+
+def _revised(services: Services, old: Integration, wanted: Given) -> Integration:
+    """Apply what was given to an integration, as far as the rest of it allows."""
+    changed = replace(old, **wanted.plain)
+    return replace(
+        changed,
+        configuration=_configuration(services, old, changed.integration_type, wanted),
+        policy=policies.changed(old.policy, wanted.raw["delivery"]) if "delivery" in wanted.raw else old.policy,
+        disabled_reason="" if changed.enabled else old.disabled_reason,
+    )
+
+
+def _configuration(services: Services, old: Integration, new_type: str, wanted: Given) -> dict[str, Any]:
+    model = services.transports.get(new_type).configuration_model
+    if "configuration" not in wanted.raw:
+        if new_type != old.integration_type:
+            raise InvalidInput(
+                "data.configuration", f"configuration: is required when integration_type changes to {new_type}"
+            )
+        return dict(old.configuration)
+    raw = wanted.raw["configuration"]
+    # The secrets of one type are no other type's: a mask in a new type's configuration is not put back.
+    stored = old.configuration if new_type == old.integration_type else {}
+    return model.parse(unmasked(model, raw, stored) if isinstance(raw, dict) else raw).stored()
+
+
+def _blank(services: Services, tenant_id: UUID) -> Integration:
+    now = services.clock.now()
+    return Integration(
+        id=services.ids.new(),
+        tenant_id=tenant_id,
+        integration_type=DEFAULT_TYPE,
+        name="",
+        description="",
+        enabled=False,
+        observes=(),
+        configuration={},
+        policy=DeliveryPolicy(),
+        signing_secret=_new_secret(),
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _publish(services: Services, tx: Transaction, event_type: str, integration: Integration) -> None:
+    news = about_integration(
+        event_type,
+        document(services, integration, for_writer=False),
+        event_id=services.ids.new(),
+        tenant_id=integration.tenant_id,
+        now=integration.updated_at,
+    )
+    events.add(tx, [news])
+
+
+def _new_secret() -> str:
+    return signing_secret(secrets.token_bytes(SECRET_BYTES))
+
+
+def _model(services: Services, integration: Integration) -> type[TransportConfiguration]:
+    return services.transports.get(integration.integration_type).configuration_model
+
+
+def _secret_names(services: Services, integration: Integration) -> list[str]:
+    return list(secret_fields(_model(services, integration)))
+
+
+def _not_found(integration_id: UUID) -> NotFound:
+    return NotFound(f"there is no integration {integration_id}")

@@ -1,0 +1,1 @@
+"""The life of an event, one verb a file."""

@@ -1,0 +1,85 @@
+"""Whose turn is it? The drains that want to be served, each by one thread at a time, in the order of asking."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable
+from itertools import count
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+class Agenda(Generic[Item]):
+    """A fair queue in which an item stands at most once, with appointments."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ready: deque[Item] = deque()
+        self._queued: set[Item] = set()
+        self._served: set[Item] = set()
+        self._again: set[Item] = set()
+        self._appointments: list[tuple[float, int, Item]] = []
+        self._number = count()
+        self._closed = False
+
+    def add(self, item: Item) -> None:
+        """Ask for a turn; one that is being served gets another after it. Never blocks."""
+        with self._changed:
+            self._add(item)
+
+    def add_at(self, item: Item, moment: float) -> None:
+        """Ask for a turn at a moment of the monotonic clock."""
+        with self._changed:
+            heapq.heappush(self._appointments, (moment, next(self._number), item))
+            self._changed.notify()
+
+    def take(self) -> Item | None:
+        """Wait for the next item; None when the agenda is closed. `done` must follow."""
+        with self._changed:
+            while not self._closed:
+                self._promote(time.monotonic())
+                if self._ready:
+                    item = self._ready.popleft()
+                    self._queued.discard(item)
+                    self._served.add(item)
+                    return item
+                self._changed.wait(self._until_next())
+            return None
+
+    def done(self, item: Item) -> None:
+        """End an item's turn."""
+        with self._changed:
+            self._served.discard(item)
+            if item in self._again:
+                self._again.discard(item)
+                self._add(item)
+
+    def free(self, item: Item) -> bool:
+        """Tell whether an item neither waits nor is served, so that it may be thrown away."""
+        with self._changed:
+            return item not in self._queued and item not in self._served
+
+    def close(self) -> None:
+        """Send every waiting thread home."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _add(self, item: Item) -> None:
+        if item in self._served:
+            self._again.add(item)
+        elif item not in self._queued:
+            self._queued.add(item)
+            self._ready.append(item)
+            self._changed.notify()
+
+    def _promote(self, now: float) -> None:
+        while self._appointments and self._appointments[0][0] <= now:
+            self._add(heapq.heappop(self._appointments)[2])
+
+    def _until_next(self) -> float | None:
+        return max(self._appointments[0][0] - time.monotonic(), 0) if self._appointments else None

@@ -1,0 +1,439 @@
+"""One integration's drain in one worker process: claim, compose, send, decide, settle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
+from postrider.domain.errors import PostriderError
+from postrider.domain.integration import Integration
+from postrider.domain.message import Message, Sender, compose
+from postrider.domain.news import integration_news
+from postrider.domain.outcome import Landed, Outcome, Verdict
+from postrider.domain.ports import Flight, FlightLimits, Transport
+from postrider.domain.retry import Decision, Verb, decide
+from postrider.services import Services
+from postrider.store import bells, claims, events, integrations, tenants
+from postrider.store.claims import Settlement
+
+CLAIM_LIMIT = 100
+SETTLE_AT = 100
+SETTLE_AFTER_SECONDS = 0.02
+"""An outcome waits this long for company before it is written down."""
+ONE_SLOT_BELOW = 16
+"""An integration that wants fewer attempts in flight is drained by one process at a time."""
+STORE_PAUSE_SECONDS = 0.5
+STARVED_SECONDS = 0.05
+SUSPECTS_EVERY = 200
+"""After this many claims, deliveries that were lost with their worker get a claim of their own."""
+NOTE_SUCCESS_SECONDS = 10.0
+
+_STATUS = {Verb.FINISH: DeliveryStatus.DELIVERED, Verb.RETRY: DeliveryStatus.PENDING, Verb.BURY: DeliveryStatus.DEAD}
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many attempts the process may have under way; approximate on purpose, so that it needs no lock."""
+
+    limit: int
+    used: int = 0
+
+    def room(self) -> int:
+        return max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An integration at one version, and the flight that serves it."""
+
+    integration: Integration
+    sender: Sender
+    transport: Transport
+    flight: Flight
+
+
+@dataclass(frozen=True, slots=True)
+class _Flying:
+    """A delivery that this process holds, and how it was sent."""
+
+    claimed: Claimed
+    opened: _Opened
+
+
+@dataclass(slots=True)
+class Drain:
+    """Served by one thread at a time; `turn` never waits for the far side."""
+
+    integration_id: UUID
+    services: Services
+    holder: UUID
+    """This process, in slots."""
+    budget: Budget
+    wake: Callable[[], None]
+    """Asks for a turn; given to flights."""
+    heard: bool = True
+    """There may be due deliveries."""
+    _opened: _Opened | None = None
+    _retiring: list[_Opened] = field(default_factory=list)
+    _held: dict[UUID, _Flying] = field(default_factory=dict)
+    _landed: list[Landed] = field(default_factory=list)
+    _settle_at: float = 0.0
+    _slot_until: datetime | None = None
+    _noted_success: float = 0.0
+    _failing: bool = True
+    _closing: bool = False
+    _starved: bool = False
+    _claims_since_suspects: int = 0
+
+    def turn(self, *, stopping: bool) -> float | None:
+        """Do what can be done now; give the moment (monotonic) of the next turn, None to wait for a wake."""
+        try:
+            return self._turn(stopping=stopping)
+        except PostriderError as error:
+            log.warning("drain.interrupted", integration_id=str(self.integration_id), detail=error.detail)
+            return time.monotonic() + STORE_PAUSE_SECONDS
+
+    def idle(self) -> bool:
+        """Tell whether nothing is left to do or to write down."""
+        return not self._held and not self.heard
+
+    def close(self) -> None:
+        """Close the flights; only when idle."""
+        for opened in (*self._retiring, *([self._opened] if self._opened else [])):
+            opened.flight.close()
+        self._opened, self._retiring = None, []
+
+    def _turn(self, *, stopping: bool) -> float | None:
+        self._collect()
+        if stopping:
+            self._give_back()
+        if self._landed and not self._must_settle(stopping=stopping):
+            return self._settle_at
+        self._settle()
+        if self.heard and not stopping:
+            self._fill()
+        return self._after()
+
+    def _after(self) -> float | None:
+        if self._held:
+            return self._settle_at if self._landed else None
+        if self.heard:
+            return time.monotonic() + (STARVED_SECONDS if self._starved else 0)
+        self._release_slot()
+        return time.monotonic() if self.heard else None
+
+    # -- outcomes ----------------------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        had = bool(self._landed)
+        for opened in (*self._retiring, *([self._opened] if self._opened else [])):
+            self._landed += opened.flight.take(0)
+        if self._landed and not had:
+            self._settle_at = time.monotonic() + SETTLE_AFTER_SECONDS
+
+    def _must_settle(self, *, stopping: bool) -> bool:
+        return (
+            stopping
+            or len(self._landed) >= min(SETTLE_AT, self._share() // 2)
+            or len(self._landed) >= len(self._held)
+            or time.monotonic() >= self._settle_at
+        )
+
+    def _settle(self) -> None:
+        """Write outcomes down; what the database does not take now is kept for the next turn, until its lease ends."""
+        if not self._landed:
+            return
+        now = self.services.clock.now()
+        ids = self.services.ids.many(len(self._landed))
+        settled = [
+            self._settlement(self._held[landed.message_id], landed.outcome, attempt_id, now)
+            for landed, attempt_id in zip(self._landed, ids, strict=True)
+        ]
+        try:
+            with self.services.database.write_once() as tx:
+                moved = claims.any_tenant_settle(tx, settled, now=now)
+        except PostriderError:
+            self._drop_expired(now)
+            raise
+        except Exception:
+            # Something in these outcomes is not to be stored. Their leases run out; they are claimed again, and buried
+            # when that does not help.
+            self._forget([landed.message_id for landed in self._landed])
+            self._landed = []
+            raise
+        self._forget([landed.message_id for landed in self._landed])
+        self._landed = []
+        self._tell(settled, moved)
+        self._note_health(settled, now)
+
+    def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
+        decision = self._decide(flying, outcome, now)
+        return Settlement(
+            attempt_id=attempt_id,
+            claimed=flying.claimed,
+            outcome=outcome,
+            decision=decision.verb.value,
+            status=_STATUS[decision.verb],
+            due_at=decision.due_at,
+            reason=decision.reason,
+        )
+
+    def _decide(self, flying: _Flying, outcome: Outcome, now: datetime) -> Decision:
+        return decide(
+            outcome,
+            attempts_made=flying.claimed.attempt - flying.claimed.round_start,
+            policy=flying.opened.integration.policy,
+            now=now,
+            randomness=self.services.random.random(),
+        )
+
+    def _drop_expired(self, now: datetime) -> None:
+        over = [landed for landed in self._landed if self._held[landed.message_id].claimed.lease_until <= now]
+        self._landed = [landed for landed in self._landed if landed not in over]
+        self._forget([landed.message_id for landed in over])
+
+    def _forget(self, delivery_ids: list[UUID]) -> None:
+        for delivery_id in delivery_ids:
+            del self._held[delivery_id]
+        self.budget.used -= len(delivery_ids)
+        self._close_retired()
+
+    def _close_retired(self) -> None:
+        """Close the flights of earlier versions that have nothing in the air any more."""
+        for opened in list(self._retiring):
+            if not any(flying.opened is opened for flying in self._held.values()):
+                opened.flight.close()
+                self._retiring.remove(opened)
+
+    def _tell(self, settled: list[Settlement], moved: set[UUID]) -> None:
+        for one in settled:
+            finished = one.outcome.verdict is Verdict.DELIVERED and one.claimed.delivery_id in moved
+            (log.debug if finished else log.info)(
+                "attempt.finished",
+                delivery_id=str(one.claimed.delivery_id),
+                integration_id=str(self.integration_id),
+                attempt=one.claimed.attempt,
+                outcome=one.outcome.verdict.value,
+                error=one.outcome.error,
+                status_code=one.outcome.status_code,
+                decision=one.decision,
+                due_at=one.due_at.isoformat() if one.due_at else None,
+                duration_ms=round(one.outcome.duration.total_seconds() * 1000, 1),
+                late=one.claimed.delivery_id not in moved,
+            )
+
+    # -- what the outcomes say of the far side -----------------------------------------------------------------------
+
+    def _note_health(self, settled: list[Settlement], now: datetime) -> None:
+        failed = [one for one in settled if one.outcome.verdict is not Verdict.DELIVERED]
+        if len(failed) < len(settled):
+            self._note_success(now)
+        if not failed:
+            return
+        self._failing = True
+        last = failed[-1].outcome
+        with self.services.database.write_once() as tx:
+            integrations.any_tenant_failed(tx, self.integration_id, failures=len(failed), error=last.error, now=now)
+        if any(one.outcome.gone for one in failed):
+            self._disable("gone", now)
+
+    def _note_success(self, now: datetime) -> None:
+        if not self._failing and time.monotonic() < self._noted_success + NOTE_SUCCESS_SECONDS:
+            return
+        with self.services.database.write() as tx:
+            integrations.any_tenant_succeeded(tx, self.integration_id, now=now)
+        self._failing, self._noted_success = False, time.monotonic()
+
+    def _disable(self, reason: str, now: datetime) -> None:
+        """Switch the integration off, and publish that."""
+        assert self._opened is not None  # noqa: S101 - as above
+        with self.services.database.write() as tx:
+            if not integrations.any_tenant_disable(tx, self.integration_id, reason=reason, now=now):
+                return
+            news = integration_news(
+                self.services.ids.new(), self._opened.integration, "disabled", reason=reason, now=now
+            )
+            events.add(tx, [news])
+        log.warning("integration.disabled", integration_id=str(self.integration_id), reason=reason)
+        self.heard = False
+        self.services.ring.fan_out()
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        # Said before the look, so that a ring during the look is not lost.
+        self.heard = False
+        if self._opened is None and not self._open():
+            return
+        now = self.services.clock.now()
+        if not self._keep_slot(now):
+            return
+        room = self._room()
+        self._starved = room <= 0
+        if self._starved or self._suspects_turn():
+            self.heard = True
+            return
+        claimed = self._claim(room, now, alone=False)
+        self.heard = len(claimed) == room
+        if not claimed and not self._held:
+            claimed = self._claim_suspect(now)
+        if claimed:
+            self._send(claimed, now)
+
+    def _room(self) -> int:
+        assert self._opened is not None  # noqa: S101 - the caller opened it
+        if any(flying.claimed.lost >= LOST_ALONE for flying in self._held.values()):
+            return 0
+        return min(self._opened.flight.room(), self._share() - len(self._held), self.budget.room(), CLAIM_LIMIT)
+
+    def _suspects_turn(self) -> bool:
+        """Make room for a suspect now and then, so that a backlog does not keep it waiting for ever."""
+        self._claims_since_suspects += 1
+        if self._claims_since_suspects < SUSPECTS_EVERY:
+            return False
+        if not self._held:
+            now = self.services.clock.now()
+            if claimed := self._claim_suspect(now):
+                self._send(claimed, now)
+        return bool(self._held)
+
+    def _claim_suspect(self, now: datetime) -> list[Claimed]:
+        """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
+        self._claims_since_suspects = 0
+        claimed = self._claim(1, now, alone=True)
+        self.heard = self.heard or bool(claimed)
+        return claimed
+
+    def _claim(self, limit: int, now: datetime, *, alone: bool) -> list[Claimed]:
+        assert self._opened is not None  # noqa: S101 - the caller opened it
+        lease = self._opened.integration.policy.timeout + self.services.options.lease_margin
+        with self.services.database.write_once() as tx:
+            return claims.any_tenant_claim(
+                tx,
+                self.integration_id,
+                limit=limit,
+                alone=alone,
+                token=self.services.ids.new(),
+                now=now,
+                lease_until=now + lease,
+            )
+
+    def _send(self, claimed: list[Claimed], now: datetime) -> None:
+        if claimed[0].integration_version != self._version() and not self._reopen():
+            self._give_back_claimed(claimed)
+            return
+        assert self._opened is not None  # noqa: S101 - reopened above
+        opened = self._opened
+        self._held |= {one.delivery_id: _Flying(one, opened) for one in claimed}
+        self.budget.used += len(claimed)
+        opened.flight.put([message for one in claimed if (message := self._compose(opened, one, now)) is not None])
+
+    def _compose(self, opened: _Opened, claimed: Claimed, now: datetime) -> Message | None:
+        try:
+            return compose(
+                claimed,
+                opened.integration,
+                opened.sender,
+                dialect=opened.transport.dialect,
+                body_limit=opened.transport.body_limit,
+                now=now,
+            )
+        except Exception as error:  # noqa: BLE001 - one message that cannot be made must not stop the others
+            detail = f"the message could not be made: {type(error).__name__}"
+            outcome = Outcome(Verdict.PERMANENT, error="compose_failed", detail=detail)
+            self._landed.append(Landed(claimed.delivery_id, outcome))
+            self._settle_at = time.monotonic()
+            return None
+
+    def _version(self) -> int:
+        return self._opened.integration.version if self._opened else -1
+
+    def _open(self) -> bool:
+        """Read the integration and open its flight; False when it is gone or cannot be read."""
+        with self.services.database.read() as tx:
+            integration = integrations.any_tenant_get(tx, self.services.box, self.integration_id)
+            tenant = tenants.get(tx, integration.tenant_id) if integration else None
+        if integration is None or tenant is None:
+            return False
+        policy = integration.policy
+        transport = self.services.transports.get(integration.integration_type)
+        limits = FlightLimits(policy.timeout, policy.max_in_flight, policy.success_statuses)
+        sender = Sender(str(tenant.id), tenant.org_id, self.services.options.public_url)
+        self._opened = _Opened(integration, sender, transport, transport.open(integration, limits, self.wake))
+        return True
+
+    def _reopen(self) -> bool:
+        """Go on with the integration as it is now; what is in flight ends as it began."""
+        if self._opened is not None:
+            self._retiring.append(self._opened)
+            self._opened = None
+        return self._open()
+
+    # -- giving back -------------------------------------------------------------------------------------------------
+
+    def _give_back(self) -> None:
+        """Give back what no byte was sent of; once."""
+        self.heard = False
+        if self._closing:
+            return
+        self._closing = True
+        unsent: list[UUID] = []
+        for opened in (*self._retiring, *([self._opened] if self._opened else [])):
+            unsent += opened.flight.close()
+        if unsent:
+            self._give_back_claimed([self._held[delivery_id].claimed for delivery_id in unsent])
+            self._forget(unsent)
+
+    def _give_back_claimed(self, claimed: list[Claimed]) -> None:
+        with self.services.database.write_once() as tx:
+            claims.any_tenant_give_back(tx, claimed, now=self.services.clock.now())
+
+    # -- the slot ----------------------------------------------------------------------------------------------------
+
+    def _slots_open(self) -> int:
+        limit = self._opened.integration.policy.max_in_flight if self._opened else 0
+        return 1 if limit < ONE_SLOT_BELOW else bells.SLOTS
+
+    def _share(self) -> int:
+        limit = self._opened.integration.policy.max_in_flight if self._opened else 1
+        return max(limit // self._slots_open(), 1)
+
+    def _keep_slot(self, now: datetime) -> bool:
+        """Have a slot, leased for at least as long as an attempt may take; False when others have them all."""
+        assert self._opened is not None  # noqa: S101 - the caller opened it
+        lease = self._opened.integration.policy.timeout + self.services.options.lease_margin
+        if self._slot_until is not None and self._slot_until - now > lease / 2:
+            return True
+        if self._slot_until is None:
+            # Before the first claim, so that what comes after it rings again.
+            with self.services.database.write_once() as tx:
+                bells.any_tenant_unring(tx, str(self.integration_id))
+        with self.services.database.write_once() as tx:
+            number = bells.any_tenant_take_slot(
+                tx,
+                self.integration_id,
+                holder=self.holder,
+                slots_open=self._slots_open(),
+                now=now,
+                until=now + lease,
+            )
+        self._slot_until = None if number is None else now + lease
+        return number is not None
+
+    def _release_slot(self) -> None:
+        """Give up the slot and look once more: a ring that came meanwhile found it taken."""
+        if self._slot_until is None:
+            return
+        with self.services.database.write_once() as tx:
+            bells.any_tenant_free_slot(tx, self.integration_id, holder=self.holder)
+        self._slot_until = None
+        with self.services.database.read() as tx:
+            self.heard = claims.any_tenant_due(tx, self.integration_id, now=self.services.clock.now())

@@ -1,0 +1,250 @@
+"""What people do with deliveries: send again, cancel, discard, replay; one by one or all that a filter takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from postrider.domain.delivery import REDRIVABLE, Delivery, DeliveryStatus
+from postrider.domain.errors import Conflict, InvalidInput, NotFound
+from postrider.services import Services
+from postrider.store import deliveries, events, integrations, jobs
+from postrider.store.deliveries import DeliveryFilter
+from postrider.store.engine import Transaction
+from postrider.store.jobs import Job, JobKind, JobStatus
+
+STEP_ROWS = 1_000
+STEP_JOBS = 5
+
+_DISCARDABLE = (DeliveryStatus.DEAD, DeliveryStatus.SKIPPED)
+_FROM: dict[JobStatus, tuple[JobStatus, ...]] = {
+    JobStatus.PAUSED: (JobStatus.RUNNING,),
+    JobStatus.RUNNING: (JobStatus.PAUSED,),
+    JobStatus.CANCELLED: (JobStatus.RUNNING, JobStatus.PAUSED),
+}
+
+log = structlog.get_logger()
+
+
+def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bool = False) -> Delivery:
+    """Send a dead, discarded or skipped delivery again; with `force` a delivered one too.
+
+    Attempt numbers go on and the retry budget starts anew. Raises NotFound, and Conflict when its status forbids it.
+    """
+    allowed = (*REDRIVABLE, DeliveryStatus.DELIVERED) if force else REDRIVABLE
+    now = services.clock.now()
+    with services.database.write() as tx:
+        delivery = _get(tx, tenant_id, delivery_id)
+        if not integrations.known(tx, tenant_id, delivery.integration_id):
+            raise Conflict("its integration was deleted: there is nowhere to send it")
+        done = deliveries.make_due(tx, tenant_id, delivery_id, due_at=now, from_statuses=allowed, now=now)
+        _check(done, delivery, "redriven", allowed)
+        after = _get(tx, tenant_id, delivery_id)
+    services.ring.deliver([after.integration_id])
+    return after
+
+
+def cancel(services: Services, tenant_id: UUID, delivery_id: UUID, *, reason: str) -> Delivery:
+    """Discard a pending delivery. Raises NotFound, and Conflict when it is not pending (any more)."""
+    return _end(
+        services, tenant_id, delivery_id, DeliveryStatus.DISCARDED, (DeliveryStatus.PENDING,), reason, "cancelled"
+    )
+
+
+def discard(services: Services, tenant_id: UUID, delivery_id: UUID, *, reason: str) -> Delivery:
+    """Discard a dead or skipped delivery. Raises NotFound and Conflict."""
+    return _end(services, tenant_id, delivery_id, DeliveryStatus.DISCARDED, _DISCARDABLE, reason, "discarded")
+
+
+def undo_discard(services: Services, tenant_id: UUID, delivery_id: UUID) -> Delivery:
+    """Make a discarded delivery a dead letter again. Raises NotFound and Conflict."""
+    allowed = (DeliveryStatus.DISCARDED,)
+    return _end(services, tenant_id, delivery_id, DeliveryStatus.DEAD, allowed, "discard_undone", "taken back")
+
+
+def _end(
+    services: Services,
+    tenant_id: UUID,
+    delivery_id: UUID,
+    to: DeliveryStatus,
+    allowed: tuple[DeliveryStatus, ...],
+    reason: str,
+    word: str,
+) -> Delivery:
+    now = services.clock.now()
+    with services.database.write() as tx:
+        delivery = _get(tx, tenant_id, delivery_id)
+        done = deliveries.move(tx, tenant_id, delivery_id, to=to, from_statuses=allowed, reason=reason, now=now)
+        _check(done, delivery, word, allowed)
+        return _get(tx, tenant_id, delivery_id)
+
+
+def _get(tx: Transaction, tenant_id: UUID, delivery_id: UUID) -> Delivery:
+    delivery = deliveries.get(tx, tenant_id, delivery_id)
+    if delivery is None:
+        raise NotFound("no such delivery")
+    return delivery
+
+
+def _check(done: bool, delivery: Delivery, word: str, allowed: tuple[DeliveryStatus, ...]) -> None:  # noqa: FBT001
+    if not done:
+        wanted = " or ".join(status.value for status in allowed)
+        raise Conflict(f"the delivery is {delivery.status.value}; only one that is {wanted} can be {word}")
+
+
+def replay(services: Services, tenant_id: UUID, event_id: UUID, *, integration_id: UUID | None = None) -> None:
+    """Deliver an event anew, as new deliveries: to all that observe it by now, or to one integration.
+
+    Raises NotFound for an unknown event or integration, and Conflict while the event still is being fanned out.
+    """
+    now = services.clock.now()
+    with services.database.write() as tx:
+        event = events.get(tx, tenant_id, event_id)
+        if event is None:
+            raise NotFound("no such event")
+        if integration_id is not None:
+            _deliver_anew(services, tx, tenant_id, event_id, event.event_type, integration_id, now)
+        elif not events.replay(tx, tenant_id, event_id, now=now):
+            raise Conflict("the event is still being fanned out; try again in a moment")
+    if integration_id is not None:
+        services.ring.deliver([integration_id])
+    else:
+        services.ring.fan_out()
+
+
+def _deliver_anew(
+    services: Services,
+    tx: Transaction,
+    tenant_id: UUID,
+    event_id: UUID,
+    event_type: str,
+    integration_id: UUID,
+    now: datetime,
+) -> None:
+    if not integrations.known(tx, tenant_id, integration_id):
+        raise NotFound("no such integration")
+    delivery = Delivery(
+        id=services.ids.new(),
+        tenant_id=tenant_id,
+        event_id=event_id,
+        integration_id=integration_id,
+        event_type=event_type,
+        status=DeliveryStatus.PENDING,
+        due_at=now,
+        attempt=0,
+        round_start=0,
+        lost=0,
+        reason="",
+        error="",
+        created_at=now,
+        updated_at=now,
+    )
+    deliveries.add(tx, tenant_id, [delivery])
+
+
+def start_job(
+    services: Services, tenant_id: UUID, *, kind: JobKind, wanted: DeliveryFilter, rate: float | None, reason: str
+) -> Job:
+    """Store a job that redrives or discards every delivery of now that the filter takes.
+
+    `rate` spreads a redrive over time, in deliveries a second; None makes all due at once. The filter's statuses are
+    dead letters when it names none; others than its kind may touch raise InvalidInput.
+    """
+    allowed = REDRIVABLE if kind is JobKind.REDRIVE else _DISCARDABLE
+    wanted = wanted if wanted.statuses else replace(wanted, statuses=(DeliveryStatus.DEAD,))
+    if wrong := [status.value for status in wanted.statuses if status not in allowed]:
+        raise InvalidInput("data.filter.status", f"status: a {kind.value} job takes no {' or '.join(wrong)} deliveries")
+    now = services.clock.now()
+    job_id = services.ids.new()
+    with services.database.write() as tx:
+        job = Job(
+            id=job_id,
+            tenant_id=tenant_id,
+            kind=kind,
+            status=JobStatus.RUNNING,
+            filter=wanted,
+            reason=reason,
+            rate=rate,
+            total=deliveries.count(tx, tenant_id, wanted),
+            done=0,
+            cursor=None,
+            # Ids follow time: what is made after the job is not meant by it.
+            upto=job_id,
+            next_due_at=None,
+            created_at=now,
+            updated_at=now,
+        )
+        jobs.add(tx, job)
+    return job
+
+
+def change_job(services: Services, tenant_id: UUID, job_id: UUID, *, to: JobStatus) -> Job:
+    """Pause, resume or cancel a job; what it has done stays done. Raises NotFound and Conflict."""
+    with services.database.write() as tx:
+        job = jobs.get(tx, tenant_id, job_id)
+        if job is None:
+            raise NotFound("no such job")
+        if not jobs.set_status(tx, tenant_id, job_id, to=to, from_statuses=_FROM[to], now=services.clock.now()):
+            raise Conflict(f"the job is {job.status.value}")
+        return replace(job, status=to)
+
+
+def step_jobs(services: Services) -> None:
+    """Bring every running job a step further; the sweep calls this."""
+    woken: set[UUID] = set()
+    with services.database.write() as tx:
+        for job in jobs.any_tenant_running(tx, limit=STEP_JOBS):
+            woken |= _step(services, tx, job)
+    if woken:
+        services.ring.deliver(woken)
+
+
+def _step(services: Services, tx: Transaction, job: Job) -> set[UUID]:
+    now = services.clock.now()
+    budget = _budget(job, now)
+    if budget == 0:
+        return set()
+    ids = deliveries.next_ids(tx, job.tenant_id, job.filter, after=job.cursor, upto=job.upto, limit=budget)
+    begin = max(job.next_due_at or now, now)
+    gap = timedelta(seconds=1 / job.rate) if job.rate else timedelta(0)
+    moved = sum(_touch(tx, job, delivery_id, begin + gap * place, now) for place, delivery_id in enumerate(ids))
+    jobs.step(
+        tx,
+        job,
+        moved=moved,
+        cursor=ids[-1] if ids else job.cursor,
+        next_due_at=begin + gap * len(ids),
+        finished=len(ids) < budget,
+        now=now,
+    )
+    log.info("job.stepped", job_id=str(job.id), kind=job.kind.value, moved=moved, finished=len(ids) < budget)
+    return {job.filter.integration_id} if job.filter.integration_id and not job.rate else set()
+
+
+def _budget(job: Job, now: datetime) -> int:
+    """Tell how many deliveries the job may take now; a rate is planned a few seconds ahead, so that a pause holds."""
+    if job.rate is None or job.kind is JobKind.DISCARD:
+        return STEP_ROWS
+    ahead = (job.next_due_at or now) - now
+    if ahead > timedelta(seconds=2):
+        return 0
+    return min(max(int(job.rate * 3), 1), STEP_ROWS)
+
+
+def _touch(tx: Transaction, job: Job, delivery_id: UUID, due_at: datetime, now: datetime) -> int:
+    if job.kind is JobKind.REDRIVE:
+        return deliveries.make_due(
+            tx, job.tenant_id, delivery_id, due_at=due_at, from_statuses=job.filter.statuses, now=now
+        )
+    return deliveries.move(
+        tx,
+        job.tenant_id,
+        delivery_id,
+        to=DeliveryStatus.DISCARDED,
+        from_statuses=job.filter.statuses,
+        reason=job.reason,
+        now=now,
+    )

@@ -1,0 +1,147 @@
+"""What rings and workers forgot: due work, lost leases, un-fanned events, old rows and the steps of stored jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from postrider.domain.errors import PostriderError
+from postrider.services import Services
+from postrider.store import bells, claims, events, idempotency, integrations
+
+from .redrive import step_jobs
+
+WALK_PAGE = 1_000
+WALK_SECONDS = 0.1
+"""How long one turn may walk the integrations; the next goes on where it ended."""
+EXPIRE_LIMIT = 500
+FORGET_LIMIT = 1_000
+FORGET_SECONDS = 60.0
+LEASE = "sweep"
+
+log = structlog.get_logger()
+
+
+class Sweep:
+    """A thread in every worker; one at a time sweeps, by a leased row."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        wake: Callable[[list[UUID]], None],
+        fan_out: Callable[[], None],
+        refresh_clock: Callable[[], None],
+        every: timedelta,
+    ) -> None:
+        """`wake` and `fan_out` set this process to work at once; other workers are rung."""
+        self._services, self._wake, self._fan_out = services, wake, fan_out
+        self._refresh_clock, self._every = refresh_clock, every
+        self._holder = services.ids.new()
+        self._cursor: UUID | None = None
+        self._forget_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the turn in hand, and let another worker sweep at once."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        try:
+            with self._services.database.write_once() as tx:
+                bells.any_tenant_drop_lease(tx, LEASE, holder=self._holder)
+        except PostriderError as error:
+            log.warning("sweep.lease_not_dropped", detail=error.detail)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every.total_seconds()):
+            try:
+                self.turn()
+            except PostriderError as error:
+                log.warning("sweep.interrupted", detail=error.detail)
+            except Exception:
+                log.exception("sweep.failed")
+
+    def turn(self) -> None:
+        """Sweep once, unless another worker is at it."""
+        self._refresh_clock()
+        now = self._services.clock.now()
+        until = now + max(self._every * 5, timedelta(seconds=5))
+        with self._services.database.write_once() as tx:
+            if not bells.any_tenant_take_lease(tx, LEASE, holder=self._holder, now=now, until=until):
+                return
+        self._take_back()
+        step_jobs(self._services)
+        self._walk()
+        self._look_for_events()
+        self._forget()
+
+    def _take_back(self) -> None:
+        expired = take_back(self._services)
+        if expired:
+            log.warning("leases.expired", deliveries=expired)
+
+    def _walk(self) -> None:
+        end = time.monotonic() + WALK_SECONDS
+        while True:
+            with self._services.database.read() as tx:
+                self._cursor, due = integrations.any_tenant_walk(
+                    tx, after=self._cursor, limit=WALK_PAGE, now=self._services.clock.now()
+                )
+            if due:
+                self._wake(due)
+                self._services.ring.deliver(due)
+            if self._cursor is None or time.monotonic() > end:
+                return
+
+    def _look_for_events(self) -> None:
+        with self._services.database.read() as tx:
+            waiting = events.any_tenant_next_waiting(tx, after=None)
+        if waiting is not None:
+            self._fan_out()
+
+    def _forget(self) -> None:
+        if time.monotonic() < self._forget_at:
+            return
+        if forget(self._services) < FORGET_LIMIT:
+            self._forget_at = time.monotonic() + FORGET_SECONDS
+
+
+def take_back(services: Services) -> int:
+    """Take back the deliveries whose lease ran out; tells how many."""
+    count = 0
+    while True:
+        now = services.clock.now()
+        with services.database.write() as tx:
+            expired = claims.any_tenant_expire(tx, services.ids.many(EXPIRE_LIMIT), now=now)
+        count += len(expired)
+        if len(expired) < EXPIRE_LIMIT:
+            return count
+
+
+def forget(services: Services) -> int:
+    """Delete the oldest events past their term, with all that came of them; tells how many."""
+    now = services.clock.now()
+    with services.database.write() as tx:
+        old = events.any_tenant_forgettable(
+            tx,
+            ended_before=now - services.options.retention,
+            dead_before=now - services.options.dead_letter_retention,
+            limit=FORGET_LIMIT,
+        )
+        if old:
+            events.any_tenant_forget(tx, old)
+        idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
+    if old:
+        log.info("events.forgotten", events=len(old))
+    return len(old)

@@ -1,0 +1,210 @@
+"""The only place that joins the parts."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from celery import Celery
+
+from postrider.bell.app import make_app
+from postrider.bell.ringer import Ringer
+from postrider.domain.errors import Unavailable
+from postrider.domain.ports import Clock
+from postrider.pipeline.dispatch import Dispatcher
+from postrider.pipeline.fan_out import FanOut
+from postrider.pipeline.publish import Publisher
+from postrider.pipeline.sweep import Sweep
+from postrider.services import Ids, Options, Services
+from postrider.settings import Settings
+from postrider.store import bells, tenants
+from postrider.store.clock import DatabaseClock, SystemClock
+from postrider.store.engine import Database
+from postrider.store.migrate import is_current
+from postrider.store.secrets import SecretBox
+from postrider.transports.guard import Guard
+from postrider.transports.http import HttpEngine
+from postrider.transports.registry import Registry, Surroundings
+
+RING_AGAIN_AFTER = timedelta(seconds=5)
+STOP_MARGIN_SECONDS = 5.0
+LONGEST_TIMEOUT_SECONDS = 60.0
+PEPPER = "pepper"
+
+
+class NotReadyToStart(Exception):  # noqa: N818 - it is shown to people as its sentence
+    """Something is missing that an operator must give; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A process's parts, and how to end them."""
+
+    services: Services
+    settings: Settings
+    celery: Celery
+    http: HttpEngine
+    ringer: Ringer
+    refresh_clock: Callable[[], None]
+
+    def publisher(self) -> Publisher:
+        """Make and start the publisher of a web process."""
+        publisher = Publisher(self.services)
+        publisher.start()
+        return publisher
+
+    def close(self) -> None:
+        """End what `build` started."""
+        self.ringer.stop()
+        self.http.stop()
+        self.services.database.close()
+
+
+def build(settings: Settings) -> Runtime:
+    """Put a process together.
+
+    Raises NotReadyToStart when the settings are not enough or the database was not migrated, and Unavailable when it
+    does not answer.
+    """
+    database = open_database(settings)
+    if not is_current(database):
+        raise NotReadyToStart("the database has not had all migrations: run `postrider migrate` first")
+    box = secret_box(settings)
+    clock, refresh = _clock(database)
+    http = HttpEngine(Guard(settings.networks()), per_host=settings.host_in_flight)
+    celery = make_app(_required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"))
+    ringer = Ringer(celery, _may_ring(database, clock))
+    # Not for secrets: ids, jitter and spreading.
+    randomness = random.Random()  # noqa: S311
+    services = Services(
+        database=database,
+        clock=clock,
+        ids=Ids(clock, randomness),
+        box=box,
+        transports=Registry(Surroundings(http, Guard(settings.networks()), settings.aws_endpoint_url)),
+        ring=ringer,
+        random=randomness,
+        options=Options(
+            public_url=settings.public_url,
+            lease_margin=timedelta(seconds=settings.lease_margin_seconds),
+            retention=timedelta(days=settings.retention_days),
+            dead_letter_retention=timedelta(days=settings.dead_letter_retention_days),
+        ),
+        pepper=_pepper(database, box),
+    )
+    ringer.start()
+    return Runtime(services, settings, celery, http, ringer, refresh)
+
+
+def open_database(settings: Settings) -> Database:
+    """Reach the configured database."""
+    url = _required(settings.database_url.get_secret_value(), "POSTRIDER_DATABASE_URL")
+    return Database(url, pool_size=settings.database_pool)
+
+
+def secret_box(settings: Settings) -> SecretBox:
+    """Open the box for stored secrets with the configured keys."""
+    keys = [key.get_secret_value() for key in settings.secret_keys]
+    try:
+        return SecretBox(keys)
+    except ValueError as error:
+        raise NotReadyToStart(
+            f"POSTRIDER_SECRET_KEYS: {error}; make one with `openssl rand -base64 32 | tr '+/' '-_'`"
+        ) from None
+
+
+def _required(value: str, name: str) -> str:
+    if not value:
+        raise NotReadyToStart(f"{name} is not set")
+    return value
+
+
+def _clock(database: Database) -> tuple[Clock, Callable[[], None]]:
+    if database.is_sqlite:
+        return SystemClock(), lambda: None
+    clock = DatabaseClock(database)
+    return clock, clock.refresh_if_old
+
+
+def _may_ring(database: Database, clock: Clock) -> Callable[[Iterable[str]], list[str]]:
+    def may_ring(names: Iterable[str]) -> list[str]:
+        with database.write_once() as tx:
+            return bells.any_tenant_ring(tx, names, now=clock.now(), again_after=RING_AGAIN_AFTER)
+
+    return may_ring
+
+
+def _pepper(database: Database, box: SecretBox) -> bytes:
+    with database.write() as tx:
+        if tenants.installation_secret(tx, PEPPER) is None:
+            tenants.keep_installation_secret(tx, PEPPER, box.lock({PEPPER: secrets.token_hex(32)}))
+        locked = tenants.installation_secret(tx, PEPPER)
+    if locked is None:
+        raise Unavailable("the database did not keep the installation's key")
+    return bytes.fromhex(box.open(locked)[PEPPER])
+
+
+class Worker:
+    """The threads of a worker process: fan-out, dispatcher and sweep."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        services, settings = runtime.services, runtime.settings
+        self._dispatcher = Dispatcher(services, threads=settings.drain_threads, in_flight=settings.in_flight)
+        self._fan_out = FanOut(services, self._dispatcher.wake)
+        self._sweep = Sweep(
+            services,
+            wake=self._dispatcher.wake,
+            fan_out=self._fan_out.poke,
+            refresh_clock=runtime.refresh_clock,
+            every=timedelta(seconds=settings.sweep_seconds),
+        )
+
+    def start(self) -> None:
+        """Begin to work; what waited from before is found at once."""
+        self._dispatcher.start()
+        self._fan_out.start()
+        self._fan_out.poke()
+        self._sweep.start()
+
+    def stop(self) -> bool:
+        """End cleanly: no new claims, what is in flight ends, the rest is given back. False when it had to be left."""
+        self._fan_out.stop()
+        self._sweep.stop()
+        return self._dispatcher.stop(LONGEST_TIMEOUT_SECONDS + STOP_MARGIN_SECONDS)
+
+    def heard_fan_out(self) -> None:
+        """A ring said that events wait."""
+        self._fan_out.poke()
+
+    def heard_deliver(self, integration_ids: Iterable[str]) -> None:
+        """A ring named integrations that have due deliveries."""
+        self._dispatcher.wake(UUID(text) for text in integration_ids)
+
+    def in_flight(self) -> int:
+        """Tell how many attempts are under way."""
+        return self._dispatcher.in_flight()
+
+
+def configure_logs(settings: Settings) -> None:
+    """Write one structured line for each thing that happened to standard error; libraries' warnings too."""
+    last = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

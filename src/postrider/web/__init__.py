@@ -1,0 +1,1 @@
+"""The doors for programs and people: the JSON API and the dashboard."""

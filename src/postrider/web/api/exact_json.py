@@ -1,0 +1,71 @@
+"""JSON whose bytes are kept: read strictly after RFC 8259, never written anew.
+
+Numbers of any size, precision and notation are kept as they were written, and so are repeated names and the order of
+members. A BOM, NaN, Infinity, halves of surrogate pairs and whatever else is no JSON are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from postrider.domain.errors import InvalidInput
+
+from ..errors import NotJson
+
+DEEPEST = 100
+"""Levels of arrays and objects that a payload may have."""
+
+_BOM = b"\xef\xbb\xbf"
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_PLACE = re.compile(r" - at `\$(?:\.(?P<path>.*))?`\Z")
+
+T = TypeVar("T")
+
+
+def read(decode: Callable[[bytes], T], body: bytes) -> T:
+    """Decode a body by a msgspec decoder; NotJson when it is no JSON, InvalidInput when it has another shape."""
+    try:
+        body.decode()  # msgspec leaves the strings inside a raw value unchecked
+        return decode(body)
+    except UnicodeDecodeError as error:
+        raise NotJson(f"the body is not UTF-8 text (byte {error.start})") from None
+    except msgspec.ValidationError as error:
+        raise _wrong_shape(error) from None
+    except msgspec.DecodeError as error:
+        raise NotJson(_reason(body, error)) from None
+    except RecursionError:
+        raise InvalidInput("data", f"the body is nested deeper than {DEEPEST} levels") from None
+
+
+def check_depth(pointer: str, text: bytes) -> None:
+    """Raise InvalidInput for valid JSON that is nested deeper than `DEEPEST`; takes linear time for sane texts."""
+    if text.count(b"[") + text.count(b"{") <= DEEPEST:
+        return
+    left = _STRING.sub(b"", text).translate(_AS_ARRAYS, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        if not left:
+            return
+        left = left.replace(b"[]", b"")  # takes away the innermost level
+    if left:
+        raise InvalidInput(pointer, f"{pointer.rpartition('.')[2]}: is nested deeper than {DEEPEST} levels")
+
+
+def _wrong_shape(error: msgspec.ValidationError) -> InvalidInput:
+    message = str(error)
+    place = _PLACE.search(message)
+    pointer = re.sub(r"\[(\d+)\]", r".\1", place["path"] or "") if place else ""
+    return InvalidInput(pointer, f"{pointer or 'the body'}: {_PLACE.sub('', message)}")
+
+
+def _reason(body: bytes, error: msgspec.DecodeError) -> str:
+    if not body.strip():
+        return "the body is empty; send JSON"
+    if body.startswith(_BOM):
+        return "the body is not valid JSON: it begins with a byte order mark"
+    return f"the body is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}"

@@ -1,0 +1,70 @@
+"""The kinds of fields that bodies and queries of this API share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+from postrider.control.texts import short_text
+from postrider.domain.errors import InvalidInput
+from postrider.domain.observe import is_name
+
+T = TypeVar("T")
+
+
+class Given(BaseModel):
+    """What a caller sends: a member that is not known is refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Body(Given, Generic[T]):
+    """A request's body."""
+
+    data: T
+
+
+class One(BaseModel, Generic[T]):
+    """An answer with one thing in it."""
+
+    data: T
+
+
+class Timestamps(BaseModel):
+    """When a thing came to be, and when it last changed."""
+
+    created_at: datetime
+    updated_at: datetime | None = None
+
+
+class Meta(BaseModel):
+    """What is told about a thing beside itself."""
+
+    timestamps: Timestamps
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is too far away") from None
+
+
+def _event_type(name: str) -> str:
+    if not is_name(name):
+        raise ValueError("must be an event type's name, such as order.paid")
+    return name
+
+
+def _word(text: str) -> str:
+    try:
+        return short_text("", text)
+    except InvalidInput as error:
+        raise ValueError(error.detail.removeprefix(": ")) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+EventTypeName = Annotated[str, AfterValidator(_event_type)]
+Word = Annotated[str, AfterValidator(_word)]

@@ -1,0 +1,155 @@
+"""Integrations: Elastic Path's endpoints with Postrider's additions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends
+from fastapi.responses import JSONResponse
+
+from postrider.control import integrations
+from postrider.domain.access import Caller, Permission
+from postrider.domain.integration import Integration
+from postrider.domain.news import gone_document, timestamp
+from postrider.services import Services
+from postrider.store import integrations as store
+from postrider.store.integrations import NO_HEALTH, Health
+from postrider.web.auth import ServicesDep, require
+
+from . import integration_schemas as schemas
+from .offset_pages import OffsetPageDep
+
+PATH = "/v2/integrations"
+
+Reader = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_READ))]
+Writer = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
+# Parsed and no more: `control` checks it, so that each error names its field.
+Given = Annotated[dict[str, Any], Body()]
+
+router = APIRouter(prefix=PATH, tags=["Integrations"])
+
+
+@router.get("", responses=schemas.several(schemas.INTEGRATION, total=True))
+def list_integrations(services: ServicesDep, caller: Reader, page: OffsetPageDep) -> JSONResponse:
+    """List integrations, oldest first."""
+    found = integrations.page(services, caller.tenant_id, offset=page.offset, limit=page.limit)
+    more = page.offset + page.limit < found.total
+    return JSONResponse(
+        {
+            "data": _documents(services, caller, found.integrations),
+            "links": page.links(PATH, more=more, total=found.total),
+            "results": {"total": found.total},
+        }
+    )
+
+
+@router.post(
+    "",
+    responses=schemas.one(schemas.INTEGRATION),
+    openapi_extra=schemas.body(required=["type", "name", "observes", "configuration"]),
+)
+def create_integration(services: ServicesDep, caller: Writer, body: Given) -> JSONResponse:
+    """Create an integration; the answer alone holds its signing secret in clear."""
+    made = integrations.create(services, caller.tenant_id, body.get("data"))
+    return _one(services, caller, made, with_secret=True)
+
+
+@router.get("/{integration_id:uuid}", responses=schemas.one(schemas.INTEGRATION))
+def get_integration(services: ServicesDep, caller: Reader, integration_id: UUID) -> JSONResponse:
+    """Get an integration."""
+    return _one(services, caller, integrations.get(services, caller.tenant_id, integration_id))
+
+
+@router.put(
+    "/{integration_id:uuid}", responses=schemas.one(schemas.INTEGRATION), openapi_extra=schemas.body(required=["type"])
+)
+def update_integration(services: ServicesDep, caller: Writer, integration_id: UUID, body: Given) -> JSONResponse:
+    """Change what is given of an integration; the rest stays."""
+    return _one(services, caller, integrations.update(services, caller.tenant_id, integration_id, body.get("data")))
+
+
+@router.delete("/{integration_id:uuid}", responses=schemas.one(schemas.GONE))
+def delete_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
+    """Delete an integration; what it still had to get is discarded."""
+    integrations.delete(services, caller.tenant_id, integration_id)
+    return JSONResponse({"data": gone_document(integration_id)})
+
+
+@router.post("/{integration_id:uuid}/enable", responses=schemas.one(schemas.INTEGRATION))
+def enable_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
+    """Switch an integration on; what was held for it goes out."""
+    return _one(services, caller, integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=True))
+
+
+@router.post("/{integration_id:uuid}/disable", responses=schemas.one(schemas.INTEGRATION))
+def disable_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
+    """Switch an integration off; what is pending for it is held."""
+    return _one(services, caller, integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=False))
+
+
+@router.post("/{integration_id:uuid}/rotate-secret", responses=schemas.one(schemas.INTEGRATION))
+def rotate_secret(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
+    """Make a new signing secret; the answer alone holds it in clear."""
+    changed = integrations.rotate_secret(services, caller.tenant_id, integration_id)
+    return _one(services, caller, changed, with_secret=True)
+
+
+@router.post("/{integration_id:uuid}/test", status_code=202, responses=schemas.one(schemas.TEST_EVENT, status=202))
+def send_test(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
+    """Send a test event to this integration alone; its links say where to see what became of it."""
+    test = integrations.send_test(services, caller.tenant_id, integration_id)
+    link = f"{services.options.public_url.rstrip('/')}/v2/events/{test.id}"
+    document = {
+        "id": str(test.id),
+        "type": "event",
+        "event_type": test.event_type,
+        "links": {"self": link, "deliveries": f"{link}/deliveries"},
+        "meta": {"timestamps": {"created_at": timestamp(test.created_at)}},
+    }
+    return JSONResponse({"data": document}, 202)
+
+
+def _one(services: Services, caller: Caller, integration: Integration, *, with_secret: bool = False) -> JSONResponse:
+    (document,) = _documents(services, caller, [integration])
+    if with_secret:
+        document["signing_secret"] = integration.signing_secret
+    return JSONResponse({"data": document})
+
+
+def _documents(services: Services, caller: Caller, found: Sequence[Integration]) -> list[dict[str, Any]]:
+    for_writer = caller.may(Permission.INTEGRATIONS_WRITE)
+    now = services.clock.now()
+    with services.database.read() as tx:
+        health = store.health(tx, [one.id for one in found])
+    return [
+        integrations.document(services, one, for_writer=for_writer)
+        | {"health": _health(one, health.get(one.id, NO_HEALTH), now)}
+        for one in found
+    ]
+
+
+def _health(integration: Integration, health: Health, now: datetime) -> dict[str, Any]:
+    return {
+        "state": _state(integration, health, now),
+        "failures_in_row": health.failures_in_row,
+        "failing_since": _moment(health.failing_since),
+        "parked_until": _moment(health.parked_until),
+        "last_success_at": _moment(health.last_success_at),
+        "last_failure_at": _moment(health.last_failure_at),
+        "last_error": health.last_error,
+    }
+
+
+def _state(integration: Integration, health: Health, now: datetime) -> str:
+    if not integration.enabled:
+        return "disabled"
+    if health.parked_until is not None and health.parked_until > now:
+        return "parked"
+    return "healthy" if health.failing_since is None else "failing"
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)

@@ -1,0 +1,158 @@
+"""Which HTTP status does an error get? One table, and the one form in which errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from postrider.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    PostriderError,
+    TooLarge,
+    Unavailable,
+    UnsupportedContent,
+)
+
+NOT_FOUND = "The resource could not be found"
+_BODY, _PATH, _QUERY, _HEADER = "body", "path", "query", "header"
+
+
+class NotJson(InvalidInput):
+    """The body is not JSON at all."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("", detail)
+
+
+STATUSES: Mapping[type[PostriderError], int] = {
+    NotJson: 400,
+    NotAuthenticated: 401,
+    NotPermitted: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    UnsupportedContent: 415,
+    InvalidInput: 422,
+    Unavailable: 503,
+    PostriderError: 500,
+}
+"""The nearest class in an error's line of ancestors counts."""
+
+_TITLES = {413: "Payload Too Large", 422: "Validation Error"}
+_HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+_DETAILS = {
+    404: NOT_FOUND,
+    405: "this address does not take that method; the Allow header lists those that it takes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One error as the caller reads it."""
+
+    detail: str
+    pointer: str = ""
+    """The field as a dotted path; one that begins with `query.` or `header.` is none of the body's."""
+
+    def to_json(self, status: int) -> dict[str, Any]:
+        told: dict[str, Any] = {"status": status, "title": title(status), "detail": self.detail}
+        if self.pointer:
+            told["source"] = _source(self.pointer)
+        return told
+
+
+def title(status: int) -> str:
+    """Name a status."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def status_of(error: PostriderError) -> int:
+    """Find an error's HTTP status."""
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def answer(status: int, told: Sequence[Told], *, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Tell errors in the form of all this API's errors."""
+    body = {"errors": [one.to_json(status) for one in told]}
+    return JSONResponse(body, status, headers={**_HEADERS.get(status, {}), **(headers or {})})
+
+
+def answer_to(error: PostriderError) -> JSONResponse:
+    """Tell one of our own errors."""
+    pointer = error.pointer if isinstance(error, InvalidInput) else ""
+    return answer(status_of(error), [Told(error.detail, pointer)])
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the app told in this form."""
+    app.add_exception_handler(PostriderError, _own)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+async def _own(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PostriderError)  # noqa: S101 - as registered
+    return answer_to(error)
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as registered
+    detail = _DETAILS.get(error.status_code, error.detail)
+    return answer(error.status_code, [Told(detail)], headers=error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as registered
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return answer(400, [Told("the body is not valid JSON")])
+    if any(problem["loc"][0] == _PATH for problem in problems):
+        # An id that cannot be one names nothing.
+        return answer(404, [Told(NOT_FOUND)])
+    if any(tuple(problem["loc"]) == (_BODY,) for problem in problems) and not _is_json(request):
+        return answer(415, [Told("content-type: must be application/json", "header.Content-Type")])
+    return answer(422, [_told(problem) for problem in problems])
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return (
+        media_type == "application/json"
+        or media_type.endswith("+json")
+        or request.headers.get("content-length") in {"0", None}
+    )
+
+
+def _told(problem: Mapping[str, Any]) -> Told:
+    where, *path = problem["loc"]
+    name = ".".join(str(part) for part in path)
+    prefix = "" if where == _BODY else f"{where}."
+    return Told(f"{name or 'the body'}: {_plain(problem)}", prefix + name if name else "")
+
+
+def _plain(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "missing":
+        return "is required"
+    if problem["type"] == "extra_forbidden":
+        return "is not known here; leave it out"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _source(pointer: str) -> dict[str, str]:
+    where, _, rest = pointer.partition(".")
+    if where == _QUERY:
+        return {"parameter": rest}
+    if where == _HEADER:
+        return {"header": rest}
+    return {"pointer": "/" + pointer.replace(".", "/")}

@@ -1,0 +1,92 @@
+"""What happens to every request: its id, its line in the log, its count, its size limit, and its last resort."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import errors, metrics
+
+BODY_LIMIT = 5 * 1024 * 1024
+REQUEST_ID = "x-request-id"
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_SERVER_ERROR = 500
+_TOO_LARGE = f"the body is larger than {BODY_LIMIT // 1024 // 1024} MiB"
+
+log = structlog.get_logger()
+
+
+class RequestLog:
+    """Stands around the app; answers 500 itself when the app fails without an answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Request(scope, receive, send).run(self._app)
+
+
+class _Request:
+    """One request on its way through."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID, "")
+        self.id = given if _ID.match(given) else uuid4().hex
+        self._scope, self._receive, self._send = scope, receive, send
+        self._announced = headers.get("content-length", "")
+        self._received = 0
+        self._status = 0
+        self._began = time.perf_counter()
+
+    async def run(self, app: ASGIApp) -> None:
+        try:
+            await app(self._scope, self._limited, self._marked)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets an answer without its internals
+            await self._fail(error)
+        finally:
+            self._tell()
+
+    async def _limited(self) -> Message:
+        if self._announced.isdigit() and int(self._announced) > BODY_LIMIT:
+            raise HTTPException(413, _TOO_LARGE)
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > BODY_LIMIT:
+            raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    async def _marked(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (REQUEST_ID.encode(), self.id.encode())]
+        await self._send(message)
+
+    async def _fail(self, error: Exception) -> None:
+        # An exception's text can hold what it failed over, a payload for one: only its kind and place are logged.
+        places = traceback.format_tb(error.__traceback__)
+        log.error("request.failed", request_id=self.id, error=type(error).__name__, traceback="".join(places))
+        if self._status:
+            return
+        detail = f"something went wrong here; it is in the log under the request id {self.id}"
+        await errors.answer(_SERVER_ERROR, [errors.Told(detail)])(self._scope, self._receive, self._marked)
+
+    def _tell(self) -> None:
+        route = getattr(self._scope.get("route"), "path", "unmatched")
+        method, status = self._scope["method"], self._status
+        metrics.REQUESTS.labels(method if route != "unmatched" else "", route, status).inc()
+        level = log.info if status >= _SERVER_ERROR else log.debug
+        duration = round((time.perf_counter() - self._began) * 1000, 1)
+        level(
+            "request.answered", request_id=self.id, method=method, route=route, status=status, duration_ms=duration
+        )

@@ -1,0 +1,39 @@
+"""The web's door: an ASGI app with its parts, for uvicorn."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from postrider.domain.errors import PostriderError
+from postrider.runtime import NotReadyToStart, build, configure_logs
+from postrider.settings import Settings
+from postrider.web.app import create_app
+
+
+def create() -> FastAPI:
+    """Put a web process together; its parts end with the server."""
+    settings = Settings()
+    configure_logs(settings)
+    try:
+        runtime = build(settings)
+    except NotReadyToStart as error:
+        sys.exit(f"postrider web: {error}")
+    except PostriderError as error:
+        sys.exit(f"postrider web: {error.detail}")
+    publisher = runtime.publisher()
+    app = create_app(runtime.services, publisher)
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(started: FastAPI) -> AsyncIterator[None]:
+        async with inner(started):
+            yield
+        publisher.stop()
+        runtime.close()
+
+    app.router.lifespan_context = lifespan
+    return app
