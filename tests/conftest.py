@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TypeVar
 
+import databases
 import pytest
+from house import House, build_house
 from servers import activemq, rabbitmq
 from servers.activemq import ActiveMqServer
 from servers.aws import AwsServer
@@ -13,6 +16,8 @@ from servers.rabbitmq import RabbitMqServer
 from servers.receiver import Receiver
 from servers.redis import RedisServer
 from servers.stomp_broker import StompBroker
+
+from postrider.store.engine import Database
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -68,6 +73,41 @@ def aws_server() -> Iterator[AwsServer]:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql_url(postgres_server: PostgresServer) -> str:
+    return databases.migrated_postgresql(postgres_server)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return databases.migrated_sqlite(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def sqlite(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Database]:
+    with databases.sqlite_database(migrated_sqlite_file, tmp_path) as database:
+        yield database
+
+
+@pytest.fixture
+def postgresql(postgres_server: PostgresServer, migrated_postgresql_url: str) -> Iterator[Database]:
+    with databases.postgresql_database(postgres_server, migrated_postgresql_url) as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Give a fresh database; the test runs once for each kind."""
+    opened: Database = request.getfixturevalue(request.param)
+    return opened
+
+
+@pytest.fixture
+def house(database: Database) -> Iterator[House]:
+    with build_house(database) as built:
+        yield built
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

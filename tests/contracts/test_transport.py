@@ -322,7 +322,7 @@ def test_message_over_the_limit_is_refused_alone(far_side: FarSide) -> None:
 
     assert [landed[message.id].verdict for message in small] == [Verdict.DELIVERED] * 2
     if limit:
-        assert (landed[large.id].verdict, landed[large.id].error) == (Verdict.PERMANENT, "too_large")
+        assert (landed[large.id].verdict, landed[large.id].error) == (Verdict.PERMANENT, "body_too_large")
     else:
         assert landed[large.id].verdict is Verdict.DELIVERED
 

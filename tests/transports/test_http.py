@@ -9,10 +9,12 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psutil
 import pytest
 import trustme
 from servers.answers import Answer as Behaviour
@@ -23,8 +25,9 @@ from yarl import URL
 
 from postrider.domain.outcome import EXCERPT_BYTES
 from postrider.transports.guard import Guard
-from postrider.transports.http import Answer, HttpEngine, Request
+from postrider.transports.http import HttpEngine
 from postrider.transports.http_failure import HttpFailure
+from postrider.transports.http_message import Answer, Request
 
 LOOPBACK = Guard(["127.0.0.0/8", "::1/128"])
 SLACK = 0.5
@@ -264,6 +267,36 @@ def test_compressed_answer_is_not_unpacked(engine: HttpEngine, receiver: Receive
     answer = ask(engine, receiver.url)
 
     assert answer.body == bomb[:EXCERPT_BYTES]
+
+
+def test_bad_receivers_leave_no_descriptors(engine: HttpEngine, receiver: Receiver) -> None:
+    """A hundred bad answers of all kinds leave no socket behind."""
+    kinds = [hang(), drip_headers(0.05), drip_body(0.05), endless_body(), reset_connection(), raw(b"SSH-2.0\r\n\r\n")]
+    ask(engine, receiver.url)
+    before = open_sockets_to(receiver)
+    receiver.script(*(kind for kind in kinds for _ in range(17)))
+
+    with ThreadPoolExecutor(51) as pool:
+        ended = [pool.submit(end, engine, receiver.url) for _ in range(17 * len(kinds))]
+        words = Counter(future.result() for future in ended)
+
+    assert sum(words.values()) == 17 * len(kinds)
+    assert words["timeout"] == 17 * 3
+    assert wait_until(lambda: open_sockets_to(receiver) <= before)
+
+
+def end(engine: HttpEngine, url: str) -> str:
+    """Ask, and name the end."""
+    try:
+        ask(engine, url, seconds=0.5)
+    except HttpFailure as failed:
+        return failed.error
+    return "answered"
+
+
+def open_sockets_to(receiver: Receiver) -> int:
+    connections = psutil.Process().net_connections("tcp")
+    return sum(1 for each in connections if each.raddr and each.raddr.port == receiver.port)
 
 
 # Failures by their names

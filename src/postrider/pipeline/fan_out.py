@@ -19,10 +19,19 @@ from postrider.store.engine import Transaction
 from postrider.store.events import Waiting
 from postrider.store.integrations import Observer
 
-BATCH_EVENTS = 500
-BATCH_ROWS = 5_000
-"""How many deliveries one transaction may make; an event with more integrations takes several."""
 DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How much one transaction of fan-out takes on."""
+
+    events: int = 500
+    rows: int = 5_000
+    """How many deliveries it may make; an event with more integrations takes several."""
+
+
+LIMITS = BatchLimits()
 
 log = structlog.get_logger()
 
@@ -76,7 +85,7 @@ class FanOut:
             self._services.ring.deliver(woken)
 
 
-def fan_out_round(services: Services) -> list[UUID] | None:
+def fan_out_round(services: Services, limits: BatchLimits = LIMITS) -> list[UUID] | None:
     """Fan out one batch of every tenant that has events waiting; None when none had.
 
     Tenants take turns, so that one tenant's flood does not hold up another's event. Gives the integrations that have
@@ -86,7 +95,7 @@ def fan_out_round(services: Services) -> list[UUID] | None:
     tenant_id: UUID | None = None
     found = False
     while (tenant_id := _next_tenant(services, tenant_id)) is not None:
-        batch = fan_out_tenant(services, tenant_id)
+        batch = fan_out_tenant(services, tenant_id, limits)
         found = found or batch.events > 0
         woken |= dict.fromkeys(batch.integration_ids)
     return list(woken) if found else None
@@ -102,6 +111,7 @@ class Batch:
     """What one transaction of fan-out makes."""
 
     tenant_id: UUID
+    limits: BatchLimits
     now: datetime
     events: int = 0
     rows: list[Delivery] = field(default_factory=list)
@@ -109,13 +119,13 @@ class Batch:
     integration_ids: set[UUID] = field(default_factory=set)
 
 
-def fan_out_tenant(services: Services, tenant_id: UUID) -> Batch:
+def fan_out_tenant(services: Services, tenant_id: UUID, limits: BatchLimits = LIMITS) -> Batch:
     """Fan out a tenant's oldest waiting events, in the order of publishing, as many as a batch holds."""
     now = services.clock.now()
-    batch = Batch(tenant_id, now)
+    batch = Batch(tenant_id, limits, now)
     with services.database.write() as tx:
-        waiting = events.take_waiting(tx, tenant_id, limit=BATCH_EVENTS)
-        observers = _Observers(tx, tenant_id)
+        waiting = events.take_waiting(tx, tenant_id, limit=limits.events)
+        observers = _Observers(tx, tenant_id, limits.rows)
         for event in waiting:
             if not _add(services, batch, tx, event, observers.of(event)):
                 break
@@ -139,8 +149,8 @@ class _Page:
 class _Observers:
     """The integrations that observe an event type, read once a batch."""
 
-    def __init__(self, tx: Transaction, tenant_id: UUID) -> None:
-        self._tx, self._tenant_id = tx, tenant_id
+    def __init__(self, tx: Transaction, tenant_id: UUID, rows: int) -> None:
+        self._tx, self._tenant_id, self._rows = tx, tenant_id, rows
         self._known: dict[tuple[str, UUID | None], _Page] = {}
 
     def of(self, event: Waiting) -> _Page:
@@ -155,17 +165,17 @@ class _Observers:
 
     def _read(self, event_type: str, after: UUID | None) -> _Page:
         found = integrations.observers(
-            self._tx, self._tenant_id, patterns_for(event_type), after=after, limit=BATCH_ROWS
+            self._tx, self._tenant_id, patterns_for(event_type), after=after, limit=self._rows
         )
         chosen = [one for one in found if observes(one.observes, event_type)]
-        return _Page(chosen, found[-1].id if len(found) == BATCH_ROWS else None)
+        return _Page(chosen, found[-1].id if len(found) == self._rows else None)
 
 
 def _add(services: Services, batch: Batch, tx: Transaction, event: Waiting, page: _Page) -> bool:
     """Add an event's deliveries to the batch; False when the batch is full."""
     # What an integration observes begins with its making; a test or a resend names its integration itself.
     chosen = [one for one in page.observers if one.created_at <= event.published_at or event.target_id is not None]
-    if batch.rows and len(batch.rows) + len(chosen) > BATCH_ROWS:
+    if batch.rows and len(batch.rows) + len(chosen) > batch.limits.rows:
         return False
     batch.events += 1
     for one, delivery_id in zip(chosen, services.ids.many(len(chosen)), strict=True):

@@ -25,5 +25,5 @@ def insert_rows(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]
     arrays = [
         bindparam(name, [row[name] for row in rows], type_=ARRAY(table.c[name].type, dimensions=1)) for name in names
     ]
-    columns = func.unnest(*arrays).table_valued(*names)
+    columns = func.unnest(*arrays).table_valued(*names).render_derived()
     tx.execute(insert(table).from_select(names, select(*(columns.c[name] for name in names))))

@@ -78,7 +78,12 @@ class Database:
             "application_name": "postrider",
         }
         return create_engine(
-            self.url, pool_size=pool_size, max_overflow=0, pool_timeout=pool_wait, connect_args=arguments
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=pool_wait,
+            connect_args=arguments,
+            hide_parameters=True,  # a traceback must not hold payloads
         )
 
     def _sqlite(self, pool_size: int, pool_wait: float) -> Engine:

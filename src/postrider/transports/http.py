@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-import re
 import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,7 +22,8 @@ from postrider.domain.outcome import EXCERPT_BYTES
 
 from .guard import AddressRefused, Guard
 from .host_room import HostRoom
-from .http_failure import HttpFailure, failure_of, refused
+from .http_failure import failure_of, refused
+from .http_message import Answer, Request, check_headers
 from .resolver import Resolver
 
 PER_HOST = 256
@@ -35,36 +33,6 @@ HEADER_BYTES = 8190
 HEADERS = 100
 # aiohttp warns of larger bodies given as bytes: it would copy them in one go.
 WHOLE_BODY_BYTES = 1 << 20
-
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
-_FRAMING = frozenset(
-    "connection content-length expect host keep-alive proxy-authorization proxy-connection te trailer"
-    " transfer-encoding upgrade".split()
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be sent; `headers` go out in this order and case."""
-
-    method: str
-    url: URL
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Any case finds them; of a repeated one the first counts."""
-    body: bytes
-    """At most `EXCERPT_BYTES`, as it came: nothing is unpacked."""
-    cut: bool
-    """There was more of the body."""
 
 
 class _Trail:
@@ -158,7 +126,7 @@ class HttpEngine:
         second time when a connection that had been kept died under the request before any byte of an answer: the
         far side had closed it as idle.
         """
-        _check_headers(request.headers)
+        check_headers(request.headers)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         try:
@@ -179,7 +147,7 @@ class HttpEngine:
             if trail.refused is not None and not trail.opened:
                 raise refused(trail.refused) from error
             raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        except _DIED as error:
             if not again and not trail.opened and not _had_begun_to_answer(error):
                 raise _Stale from error
             raise
@@ -242,14 +210,19 @@ class HttpEngine:
         return resolver
 
     async def _close(self, resolver: AbstractResolver) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # One turn first: what was handed over last begins, so that it is told its end.
+        await asyncio.sleep(0)
+        while self._tasks:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
         await resolver.close()
         # Connections that are closed leave the loop on its next turns.
         await asyncio.sleep(0)
+
+
+_DIED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
 
 
 class _Stale(Exception):  # noqa: N818 - internal
@@ -268,25 +241,9 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
     return Answer(response.status, response.headers, body[:EXCERPT_BYTES], not content.at_eof() or size > EXCERPT_BYTES)
 
 
-def _had_begun_to_answer(error: aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) -> bool:
+def _had_begun_to_answer(error: aiohttp.ClientConnectionError) -> bool:
     # aiohttp gives the part of an answer that had come in the place of its text.
     return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-
-
-def _check_headers(headers: tuple[tuple[str, str], ...]) -> None:
-    """Refuse headers that would change where the request ends, or what it is."""
-    for name, value in headers:
-        if not _may_be_set(name):
-            raise HttpFailure("invalid_header", f"The header {name[:64]!r} may not be set.", permanent=True)
-        if not _VALUE.fullmatch(value):
-            raise HttpFailure(
-                "invalid_header", f"The value of the header {name!r} cannot be sent in HTTP.", permanent=True
-            )
-
-
-@lru_cache(maxsize=1024)
-def _may_be_set(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and name.lower() not in _FRAMING
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -81,8 +81,8 @@ def _of_connecting(error: OSError) -> HttpFailure:
 def _of_exchange(error: BaseException) -> HttpFailure:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return HttpFailure("connection_closed", "The far side closed the connection without an answer.")
-    if isinstance(error, OSError):
-        known = _of_errno(error)
+    if isinstance(error, OSError | aiohttp.ClientConnectionError):
+        known = _of_errno(error) if isinstance(error, OSError) else None
         return known or HttpFailure("connection_reset", "The connection broke before the answer was complete.")
     if isinstance(error, aiohttp.ClientPayloadError):
         return HttpFailure("bad_response", "The answer broke off before its end, or its body was malformed.")

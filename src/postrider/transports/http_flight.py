@@ -17,8 +17,9 @@ from postrider.domain.outcome import Landed, Outcome, Verdict
 from postrider.domain.ports import FlightLimits
 
 from .host_room import HostRoom
-from .http import Answer, HttpEngine, Request
+from .http import HttpEngine
 from .http_failure import HttpFailure
+from .http_message import Answer, Request
 
 STOPPED = Outcome(Verdict.UNKNOWN, "stopped", "The worker stopped before an answer came.")
 
@@ -71,13 +72,16 @@ class HttpFlight:
 
     def take(self, wait: float) -> list[Landed]:
         until = time.monotonic() + wait
-        while True:
-            # Cleared before it is looked at, so that what lands in between is either seen now or told again.
-            self._news.clear()
-            landed = [self._landed.popleft() for _ in range(len(self._landed))]
+        while not (landed := self._drain()):
             left = until - time.monotonic()
-            if landed or left <= 0 or not self._news.wait(left):
-                return landed or [self._landed.popleft() for _ in range(len(self._landed))]
+            if left <= 0 or not self._news.wait(left):
+                return self._drain()
+        return landed
+
+    def _drain(self) -> list[Landed]:
+        # Cleared before the look, so that what lands in between is either seen now or told again.
+        self._news.clear()
+        return [self._landed.popleft() for _ in range(len(self._landed))]
 
     def close(self) -> list[UUID]:
         self._closed = True

@@ -91,7 +91,7 @@ def _read(
 
 def _entry(entry_id: str, message: Message, queue: Queue) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": entry_id, "MessageBody": message.body.decode()}
-    if weight(message) <= CALL_LIMIT:
+    if _attributes_weight(message):
         entry["MessageAttributes"] = {
             name: {"DataType": kind, "StringValue": value} for name, kind, value in _attributes(message)
         }
@@ -111,6 +111,9 @@ def _attributes(message: Message) -> list[tuple[str, str, str]]:
 
 
 def _attributes_weight(message: Message) -> int:
+    """Count the attributes' bytes; none when the body leaves no room for them, for then they stay at home.
+
+    All they say stands in the body too.
+    """
     total = sum(len(part.encode()) for attribute in _attributes(message) for part in attribute)
-    # A message that is full to the brim goes without attributes: all they say stands in the body too.
     return total if len(message.body) + total <= CALL_LIMIT else 0

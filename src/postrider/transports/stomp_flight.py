@@ -17,7 +17,7 @@ from postrider.domain.ports import FlightLimits
 from .guard import Guard
 from .ledger import Ledger
 from .poller import Poller
-from .stomp_link import Link, LinkLost
+from .stomp_link import Link
 from .stomp_login import Address, Cancelled, ConnectFailed, Connector, Login
 from .watch import Watch
 
@@ -133,8 +133,6 @@ class _Work:
                 self._connect()
             else:
                 self._poller.wait(None, idle_seconds)
-        except LinkLost as lost:
-            self._drop(lost.outcome)
         except ConnectFailed as failed:
             self._ledger.land_waiting(failed.outcome)
         except Cancelled:
@@ -162,7 +160,7 @@ class _Work:
         self._ledger.land(link.turn(self._poller, self._patience(idle_seconds)))
         self._forget_overdue(link)
         if link.over or (link.stale and not link.busy):
-            raise LinkLost(link.last_word)
+            self._drop(link.last_word)
 
     def _patience(self, idle_seconds: float) -> float:
         """Wait no longer than until the next deadline."""

@@ -31,14 +31,6 @@ LOST = Outcome(Verdict.TEMPORARY, "connection_lost", "The connection was lost be
 Outcomes = list[tuple[Message, Outcome]]
 
 
-class LinkLost(Exception):  # noqa: N818 - it reads as what happened
-    """The connection is of no more use; `outcome` is that of the messages that it leaves unanswered."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.error)
-        self.outcome = outcome
-
-
 @dataclass(frozen=True, slots=True)
 class _Sent:
     message: Message
@@ -89,17 +81,29 @@ class Link:
         self._protocol.send(destination, message.body, headers=headers)
 
     def turn(self, poller: Poller, seconds: float) -> Outcomes:
-        """Wait up to so many seconds for the connection or a ring, and do what can be done; raise LinkLost."""
+        """Wait up to so many seconds for the connection or a ring, and do what can be done.
+
+        A connection that breaks is `over`; what it said before that counts.
+        """
         write = self.backlog > 0 or self._wants_to_write
         ready = poller.wait(self._sock, self._patience(seconds), write=write)
-        try:
-            if ready.writable:
-                self._write()
-            outcomes = self._read() if ready.readable or ready.writable or self._has_more else []
-        except (OSError, BadFrame) as error:
-            raise LinkLost(_lost(error) if self.last_word is LOST else self.last_word) from error
-        self.over = self.over or (self._ends_at is not None and time.monotonic() >= self._ends_at)
+        outcomes: Outcomes = []
+        if ready.writable:
+            self._try(self._write)
+        if ready.readable or ready.writable or self._has_more:
+            # Also when writing failed: brokers say why before they close.
+            self._try(lambda: self._read(outcomes))
+        if self._ends_at is not None and time.monotonic() >= self._ends_at:
+            self.over = True
         return outcomes
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (OSError, BadFrame) as error:
+            self.over = True
+            if self.last_word is LOST:
+                self.last_word = _lost(error)
 
     def forget(self, wanted: Callable[[Message], bool]) -> None:
         """Wait no longer for the receipts of messages that nobody wants to hear of."""
@@ -136,26 +140,24 @@ class Link:
             del self._frames.outgoing[:count]
             self._written += count
 
-    def _read(self) -> Outcomes:
-        outcomes: Outcomes = []
+    def _read(self, outcomes: Outcomes) -> None:
         self._has_more = False
         for _ in range(CHUNKS_A_TURN):
             try:
                 data = self._sock.recv(CHUNK)
             except (ssl.SSLWantReadError, BlockingIOError):
-                return outcomes
+                return
             except ssl.SSLWantWriteError:
                 self._wants_to_write = True
-                return outcomes
+                return
             if not data:
-                self.stale = self.over = True
-                return outcomes
+                self.over = True
+                return
             self.silent = False
             for frame in self._frames.feed(data):
                 outcomes += self._answer(frame)
         # TLS may hold bytes that the socket does not show.
         self._has_more = True
-        return outcomes
 
     def _answer(self, frame: Frame) -> Outcomes:
         self._proven = True

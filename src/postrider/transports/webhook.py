@@ -17,9 +17,9 @@ from postrider.domain.outcome import Outcome, Verdict, excerpt
 from postrider.domain.ports import FlightLimits
 
 from .configuration import Secret, TransportConfiguration
-from .http import Answer, Request
 from .http_failure import HttpFailure
 from .http_flight import HttpFlight
+from .http_message import Answer, Request
 from .registry import Surroundings
 from .scrub import scrub, secrets_of
 from .url import http_url
@@ -130,12 +130,15 @@ class _Webhook:
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         kept: dict[str, str] = {}
         left = HEADERS_LENGTH
+        # One look at them all: hardly any answer repeats a secret, and this is done for each.
+        together = "\n".join(headers.values())
+        secrets = [secret for secret in self._secrets if secret in together]
         for name, value in headers.items():
-            clean = scrub(_text(value), self._secrets)
+            clean = scrub(_text(value), secrets)
             left -= len(name) + len(clean)
             if left < 0 or len(kept) >= MOST_HEADERS:
                 break
-            kept.setdefault(scrub(_text(name.lower()), self._secrets), clean)
+            kept.setdefault(name.lower(), clean)
         return kept
 
 

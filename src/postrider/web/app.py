@@ -7,20 +7,63 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from postrider.control.event_types import KnownTypes
 from postrider.pipeline.publish import Publisher
 from postrider.services import Services
 
 from . import errors
+from .api import (
+    api_keys,
+    dead_letters,
+    deliveries,
+    event_types,
+    events,
+    health,
+    integration_logs,
+    integrations,
+    jobs,
+    oauth,
+    published,
+    tenants,
+)
 from .auth import Authenticator
+from .request_log import RequestLog
+
+# The hot route stands first.
+ROUTERS = (
+    published.router,
+    events.router,
+    event_types.router,
+    integration_logs.router,
+    integrations.router,
+    integration_logs.router,
+    deliveries.router,
+    dead_letters.router,
+    jobs.router,
+    tenants.router,
+    api_keys.router,
+    oauth.router,
+    health.router,
+)
 
 
 def create_app(services: Services, publisher: Publisher) -> FastAPI:
     """Make the app; the caller starts and stops the publisher."""
-    app = FastAPI(title="Postrider", version="2", lifespan=_lifespan)
+    app = FastAPI(
+        title="Postrider",
+        version="2",
+        summary="Delivers events by webhook, SQS or STOMP, or keeps them with the reason.",
+        responses={"default": {"model": errors.Errors, "description": "What is wrong, and where."}},
+        lifespan=_lifespan,
+    )
     app.state.services = services
     app.state.publisher = publisher
     app.state.authenticator = Authenticator(services)
+    app.state.known_types = KnownTypes(services)
+    app.add_middleware(RequestLog)
     errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from postrider.domain.errors import (
@@ -57,6 +58,22 @@ _DETAILS = {
 }
 
 
+class ErrorDocument(BaseModel):
+    """One thing that is wrong."""
+
+    status: int
+    title: str
+    detail: str
+    source: dict[Literal["pointer", "parameter", "header"], str] | None = None
+    """Where: a JSON pointer into the body, a query parameter, or a header."""
+
+
+class Errors(BaseModel):
+    """What every failed request is answered with."""
+
+    errors: list[ErrorDocument]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One error as the caller reads it."""
@@ -90,8 +107,8 @@ def answer(status: int, told: Sequence[Told], *, headers: Mapping[str, str] | No
 
 def answer_to(error: PostriderError) -> JSONResponse:
     """Tell one of our own errors."""
-    pointer = error.pointer if isinstance(error, InvalidInput) else ""
-    return answer(status_of(error), [Told(error.detail, pointer)])
+    status, pointer = status_of(error), error.pointer if isinstance(error, InvalidInput) else ""
+    return answer(status, [Told(_DETAILS.get(status, error.detail), pointer)])
 
 
 def install(app: FastAPI) -> None:

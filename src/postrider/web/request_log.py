@@ -87,6 +87,4 @@ class _Request:
         metrics.REQUESTS.labels(method if route != "unmatched" else "", route, status).inc()
         level = log.info if status >= _SERVER_ERROR else log.debug
         duration = round((time.perf_counter() - self._began) * 1000, 1)
-        level(
-            "request.answered", request_id=self.id, method=method, route=route, status=status, duration_ms=duration
-        )
+        level("request.answered", request_id=self.id, method=method, route=route, status=status, duration_ms=duration)

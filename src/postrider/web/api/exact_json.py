@@ -13,8 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from postrider.domain.errors import InvalidInput
-
-from ..errors import NotJson
+from postrider.web.errors import NotJson
 
 DEEPEST = 100
 """Levels of arrays and objects that a payload may have."""

@@ -19,9 +19,9 @@ from postrider.domain.catalogue import nearest
 from postrider.domain.errors import InvalidInput
 from postrider.domain.observe import NAME_LENGTH
 from postrider.pipeline.publish import NewEvent, Published, Publisher, Publishing
+from postrider.web import metrics
+from postrider.web.auth import authenticate
 
-from .. import metrics
-from ..auth import authenticate
 from . import cloudevents, content, publishing
 from .content import Form
 from .publish_operation import OPERATION

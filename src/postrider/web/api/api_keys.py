@@ -1,0 +1,137 @@
+"""API keys: a key can hand out what it may do itself, and no more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from postrider.control import keys
+from postrider.control.keys import NewKey
+from postrider.domain.access import ApiKey, Caller, Permission
+from postrider.domain.errors import InvalidInput, NotFound, NotPermitted
+from postrider.store import api_keys, tenants
+from postrider.web.auth import Authenticator, ServicesDep, require
+
+from .fields import Body, Given, Meta, Moment, One, Timestamps
+
+router = APIRouter(tags=["API keys"])
+Anyone = Annotated[Caller, Depends(require())]
+
+
+class ApiKeyDocument(BaseModel):
+    """A key, without the key."""
+
+    id: UUID
+    type: Literal["api-key"] = "api-key"
+    tenant_id: UUID
+    name: str
+    prefix: str
+    """Its first characters."""
+    permissions: list[Permission]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    """To the minute."""
+    meta: Meta
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        return cls(
+            id=key.id,
+            tenant_id=key.tenant_id,
+            name=key.name,
+            prefix=key.prefix,
+            permissions=sorted(key.permissions),
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+            meta=Meta(timestamps=Timestamps(created_at=key.created_at)),
+        )
+
+
+class MadeApiKey(ApiKeyDocument):
+    """A key that was just made."""
+
+    key: str = ""
+    """The key itself: shown this once, stored nowhere."""
+
+
+class ApiKeys(BaseModel):
+    """A tenant's keys, newest first."""
+
+    data: list[ApiKeyDocument]
+
+
+class NewApiKey(Given):
+    """A key to make."""
+
+    type: Literal["api-key"] = "api-key"
+    name: str
+    permissions: list[Permission] | None = None
+    """Without: all that the calling key may do, but to manage tenants."""
+    expires_at: Moment | None = None
+    tenant_id: UUID | None = None
+    """Another tenant than the caller's: for keys that may manage tenants."""
+
+
+@router.get("/v2/api-keys")
+def list_api_keys(services: ServicesDep, caller: Anyone) -> ApiKeys:
+    """List the tenant's keys, newest first, the revoked ones too."""
+    with services.database.read() as tx:
+        return ApiKeys(data=[ApiKeyDocument.of(key) for key in api_keys.list_all(tx, caller.tenant_id)])
+
+
+@router.post("/v2/api-keys", status_code=201)
+def add_api_key(services: ServicesDep, caller: Anyone, body: Body[NewApiKey]) -> One[MadeApiKey]:
+    """Make a key; the answer is the only place where it can be seen."""
+    given = body.data
+    tenant_id = _tenant(services, caller, given.tenant_id)
+    permissions = _permissions(caller, given.permissions)
+    made = keys.create_key(services, tenant_id, name=given.name, permissions=permissions, expires_at=given.expires_at)
+    return One(data=_made(made))
+
+
+@router.delete("/v2/api-keys/{key_id}")
+def revoke_api_key(request: Request, services: ServicesDep, caller: Anyone, key_id: UUID) -> One[ApiKeyDocument]:
+    """End a key for good; other processes notice within seconds."""
+    with services.database.read() as tx:
+        key = api_keys.any_tenant_get(tx, key_id)
+    if key is None or (key.tenant_id != caller.tenant_id and not caller.may(Permission.TENANTS_MANAGE)):
+        raise NotFound("no such key")
+    lacking = key.permissions - caller.permissions
+    if lacking:
+        raise NotPermitted(f"the API key lacks the permission {min(lacking).value}, which the other one has")
+    revoked = keys.revoke_key(services, key.tenant_id, key_id)
+    authenticator: Authenticator = request.app.state.authenticator
+    authenticator.known.forget(key_id)
+    return One(data=ApiKeyDocument.of(revoked))
+
+
+def _tenant(services: ServicesDep, caller: Caller, wanted: UUID | None) -> UUID:
+    if wanted is None or wanted == caller.tenant_id:
+        return caller.tenant_id
+    if not caller.may(Permission.TENANTS_MANAGE):
+        raise NotPermitted(f"the API key lacks the permission {Permission.TENANTS_MANAGE.value}")
+    with services.database.read() as tx:
+        if tenants.get(tx, wanted) is None:
+            raise InvalidInput("data.tenant_id", "tenant_id: there is no such tenant")
+    return wanted
+
+
+def _permissions(caller: Caller, wanted: list[Permission] | None) -> frozenset[Permission]:
+    if wanted is None:
+        return caller.permissions - {Permission.TENANTS_MANAGE} or caller.permissions
+    lacking = frozenset(wanted) - caller.permissions
+    if lacking:
+        raise NotPermitted(f"the API key lacks the permission {min(lacking).value}, so it cannot hand it out")
+    return frozenset(wanted)
+
+
+def _made(made: NewKey) -> MadeApiKey:
+    document = MadeApiKey.of(made.key)
+    document.key = made.secret
+    return document

@@ -1,0 +1,148 @@
+"""Looking at events, and having one delivered anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from postrider.domain.access import Caller, Permission
+from postrider.domain.errors import InvalidInput, NotFound
+from postrider.domain.event import Event
+from postrider.pipeline import redrive
+from postrider.store import deliveries, events, integrations
+from postrider.store.deliveries import DeliveryFilter
+from postrider.store.events import EventFilter
+from postrider.web.auth import ServicesDep, require
+from postrider.web.errors import NOT_FOUND
+
+from .deliveries import DeliveryDocument
+from .fields import Body, EventTypeName, Given, Meta, Moment, One, Timestamps
+from .paging import Listed, PageDep, PageQuery, listed
+
+router = APIRouter(tags=["events"])
+Reader = Annotated[Caller, Depends(require(Permission.EVENTS_READ))]
+
+
+class EventQuery(PageQuery):
+    """Which events are wanted."""
+
+    event_type: EventTypeName | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def to_filter(self) -> EventFilter:
+        return EventFilter(self.event_type, self.since, self.until)
+
+
+class EventHead(BaseModel):
+    """An event without its payload."""
+
+    id: UUID
+    type: Literal["event"] = "event"
+    event_type: str
+    origin: str
+    """`published`, `replay`, `test`, or `postrider` for Postrider's own news."""
+    meta: Meta
+
+
+class EventDocument(EventHead):
+    """An event as it was published."""
+
+    payload: Any
+    """The JSON value, byte for byte as it was published."""
+    attributes: dict[str, str]
+    """The CloudEvents attributes that came with it."""
+    origin_event_id: UUID | None
+    target_id: UUID | None
+    """The only integration that gets it; null: all that observe it."""
+
+
+class Replay(Given):
+    """To whom an event is delivered anew; without: to all that observe it by now."""
+
+    integration_id: UUID | None = None
+
+
+@router.get("/v2/events")
+def list_events(
+    request: Request, services: ServicesDep, caller: Reader, query: Annotated[EventQuery, Query()]
+) -> Listed[EventHead]:
+    """List events, newest first."""
+    with services.database.read() as tx:
+        rows = events.page(tx, caller.tenant_id, query.to_filter(), before=query.cursor, limit=query.fetch)
+    return listed(request, query, rows, _head)
+
+
+@router.get("/v2/events/{event_id}", responses={200: {"model": One[EventDocument]}})
+def get_event(services: ServicesDep, caller: Reader, event_id: UUID) -> Response:
+    """Read an event with its payload."""
+    with services.database.read() as tx:
+        event = events.get(tx, caller.tenant_id, event_id)
+    if event is None:
+        raise NotFound(NOT_FOUND)
+    return Response(msgspec.json.encode({"data": _document(event)}), media_type="application/json")
+
+
+@router.get("/v2/events/{event_id}/deliveries")
+def list_deliveries_of_event(
+    request: Request,
+    services: ServicesDep,
+    caller: Annotated[Caller, Depends(require(Permission.DELIVERIES_READ))],
+    event_id: UUID,
+    page: PageDep,
+) -> Listed[DeliveryDocument]:
+    """List what an event has to bring to whom, and how that stands; newest first."""
+    with services.database.read() as tx:
+        if events.get(tx, caller.tenant_id, event_id) is None:
+            raise NotFound(NOT_FOUND)
+        wanted = DeliveryFilter(event_id=event_id)
+        rows = deliveries.page(tx, caller.tenant_id, wanted, before=page.cursor, limit=page.fetch)
+    return listed(request, page, rows, DeliveryDocument.of)
+
+
+@router.post("/v2/events/{event_id}/replay", status_code=202)
+def replay_event(
+    services: ServicesDep,
+    caller: Annotated[Caller, Depends(require(Permission.DELIVERIES_REDRIVE))],
+    event_id: UUID,
+    body: Body[Replay] | None = None,
+) -> One[EventHead]:
+    """Deliver an event anew, as new deliveries with new ids."""
+    integration_id = body.data.integration_id if body else None
+    with services.database.read() as tx:
+        event = events.get(tx, caller.tenant_id, event_id)
+        if event is None:
+            raise NotFound(NOT_FOUND)
+        if integration_id is not None and not integrations.known(tx, caller.tenant_id, integration_id):
+            raise InvalidInput("data.integration_id", "integration_id: there is no such integration")
+    redrive.replay(services, caller.tenant_id, event_id, integration_id=integration_id)
+    return One(data=_head(event))
+
+
+def _head(event: Event) -> EventHead:
+    return EventHead(
+        id=event.id,
+        event_type=event.event_type,
+        origin=event.origin.value,
+        meta=Meta(timestamps=Timestamps(created_at=event.created_at)),
+    )
+
+
+def _document(event: Event) -> Mapping[str, Any]:
+    return {
+        "id": event.id,
+        "type": "event",
+        "event_type": event.event_type,
+        "payload": msgspec.Raw(event.payload),
+        "attributes": event.attributes,
+        "origin": event.origin.value,
+        "origin_event_id": event.origin_event_id,
+        "target_id": event.target_id,
+        "meta": {"timestamps": {"created_at": event.created_at}},
+    }

@@ -1,0 +1,118 @@
+"""Jobs: something done to every delivery that a filter takes, and how far it has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from postrider.domain.delivery import DeliveryStatus
+from postrider.domain.errors import NotFound
+from postrider.pipeline import redrive
+from postrider.store import jobs
+from postrider.store.deliveries import DeliveryFilter
+from postrider.store.jobs import Job, JobKind, JobStatus
+from postrider.web.auth import ServicesDep
+from postrider.web.errors import NOT_FOUND
+
+from .deliveries import Reader, Redriver
+from .fields import Meta, One, Timestamps
+from .paging import Listed, PageDep, listed
+
+router = APIRouter(tags=["jobs"])
+
+
+class FilterDocument(BaseModel):
+    """Which deliveries a job takes; null takes all."""
+
+    statuses: list[DeliveryStatus]
+    integration_id: UUID | None
+    event_id: UUID | None
+    event_type: str | None
+    error: str | None
+    since: datetime | None
+    until: datetime | None
+    ids: list[UUID]
+
+
+class JobLinks(BaseModel):
+    """Where the job can be watched."""
+
+    self: str
+
+
+class JobDocument(BaseModel):
+    """A job and its progress."""
+
+    id: UUID
+    type: Literal["job"] = "job"
+    kind: JobKind
+    status: JobStatus
+    filter: FilterDocument
+    reason: str
+    rate: float | None
+    """Deliveries a second; null: as fast as they go."""
+    total: int
+    """How many deliveries the filter took when the job was made."""
+    done: int
+    """How many were moved so far; those that moved otherwise meanwhile are not counted."""
+    links: JobLinks
+    meta: Meta
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            status=job.status,
+            filter=_filter(job.filter),
+            reason=job.reason,
+            rate=job.rate,
+            total=job.total,
+            done=job.done,
+            links=JobLinks(self=f"/v2/jobs/{job.id}"),
+            meta=Meta(timestamps=Timestamps(created_at=job.created_at, updated_at=job.updated_at)),
+        )
+
+
+@router.get("/v2/jobs")
+def list_jobs(request: Request, services: ServicesDep, caller: Reader, page: PageDep) -> Listed[JobDocument]:
+    """List jobs, newest first."""
+    with services.database.read() as tx:
+        rows = jobs.page(tx, caller.tenant_id, before=page.cursor, limit=page.fetch)
+    return listed(request, page, rows, JobDocument.of)
+
+
+@router.get("/v2/jobs/{job_id}")
+def get_job(services: ServicesDep, caller: Reader, job_id: UUID) -> One[JobDocument]:
+    """Read a job with its progress."""
+    with services.database.read() as tx:
+        job = jobs.get(tx, caller.tenant_id, job_id)
+    if job is None:
+        raise NotFound(NOT_FOUND)
+    return One(data=JobDocument.of(job))
+
+
+@router.post("/v2/jobs/{job_id}/pause")
+def pause_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
+    """Stop a running job for now."""
+    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=JobStatus.PAUSED)))
+
+
+@router.post("/v2/jobs/{job_id}/resume")
+def resume_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
+    """Let a paused job go on."""
+    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=JobStatus.RUNNING)))
+
+
+@router.post("/v2/jobs/{job_id}/cancel")
+def cancel_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
+    """End a job; what it has done stays done."""
+    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=JobStatus.CANCELLED)))
+
+
+def _filter(wanted: DeliveryFilter) -> FilterDocument:
+    return FilterDocument.model_validate(wanted, from_attributes=True)

@@ -1,0 +1,112 @@
+"""The web app of a house behind a real server, and a client for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+import uvicorn
+from house import House
+from httpx import Response
+from servers.process import wait_until
+
+from postrider.control import keys
+from postrider.domain.access import Permission
+from postrider.domain.delivery import Delivery, DeliveryStatus
+from postrider.pipeline.publish import Publisher
+from postrider.store import deliveries
+from postrider.store.tenants import Tenant
+from postrider.web.app import create_app
+
+
+class Api:
+    """A client with a key that may do everything."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.publisher = Publisher(house.services)
+        self.app = create_app(house.services, self.publisher)
+        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=5)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="web")
+        self.key = self.new_key(*Permission)
+
+    def __enter__(self) -> Self:
+        self.publisher.start()
+        self._thread.start()
+        wait_until(lambda: self._server.started or not self._thread.is_alive(), "the web server listens")
+        self.port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30, trust_env=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+        self._server.should_exit = True
+        self._thread.join()
+        self.publisher.stop()
+
+    def new_key(self, *permissions: Permission, tenant: Tenant | None = None, **more: Any) -> str:
+        """Make a key of the house's tenant, or of another."""
+        tenant_id = (tenant or self.house.tenant).id
+        return keys.create_key(self.house.services, tenant_id, name="test", permissions=permissions, **more).secret
+
+    def call(self, method: str, path: str, *, key: str | None = None, **given: Any) -> Response:
+        """Send a request with the given key, or the one that may do everything."""
+        headers = {"Authorization": f"Bearer {key or self.key}", **given.pop("headers", {})}
+        return self.client.request(method, path, headers=headers, **given)
+
+    def get(self, path: str, **given: Any) -> Response:
+        return self.call("GET", path, **given)
+
+    def data(self, path: str) -> Any:
+        """Get what must be there."""
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    def post(self, path: str, data: object = None, **given: Any) -> Response:
+        """Post `{"data": data}`; without data an empty body."""
+        more: dict[str, Any] = {} if data is None else {"json": {"data": data}}
+        return self.call("POST", path, **more, **given)
+
+    def post_bytes(self, path: str, content: bytes | Iterable[bytes], **given: Any) -> Response:
+        """Post bytes as they are, as JSON when nothing else is said."""
+        headers = {"Content-Type": "application/json", **given.pop("headers", {})}
+        return self.call("POST", path, content=content, headers=headers, **given)
+
+    def publish(self, event_type: str = "order.paid", payload: object = None, **more: Any) -> UUID:
+        """Publish an event; gives its id."""
+        answer = self.post("/v2/events", {"type": "event", "event_type": event_type, "payload": payload, **more})
+        assert answer.status_code == 202, answer.text
+        return UUID(answer.json()["data"]["id"])
+
+    def put(self, status: DeliveryStatus, *, reason: str = "") -> Delivery:
+        """Take the only pending delivery to a status, as if a worker or a person had."""
+        delivery = next(one for one in self.house.deliveries() if one.status is DeliveryStatus.PENDING)
+        now = self.house.clock.now()
+        way = {DeliveryStatus.PENDING: [], DeliveryStatus.DISCARDED: [status]}
+        steps = way.get(status, [DeliveryStatus.SENDING, status])
+        with self.house.services.database.write() as tx:
+            for before, step in zip([DeliveryStatus.PENDING, *steps], steps, strict=False):
+                moved = deliveries.move(
+                    tx, delivery.tenant_id, delivery.id, to=step, from_statuses=[before], reason=reason, now=now
+                )
+                assert moved
+        return delivery
+
+
+def only_error(answer: Response) -> dict[str, Any]:
+    """Give the one error of an answer, having checked its form."""
+    body = answer.json()
+    assert list(body) == ["errors"], answer.text
+    (error,) = body["errors"]
+    assert error["status"] == answer.status_code
+    assert error["title"]
+    assert error["detail"]
+    return dict(error)
