@@ -30,7 +30,9 @@ class Api:
         self.house = house
         self.publisher = Publisher(house.services)
         self.app = create_app(house.services, self.publisher)
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=5
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="web")
         self.key = self.new_key(*Permission)

@@ -174,8 +174,8 @@ class Receiver:
                 pass
             writer.close()
             await writer.wait_closed()
-        except (OSError, asyncio.IncompleteReadError):
-            # The client left, between two requests or in the middle of one.
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The client left, between two requests or in the middle of one; or the test is over.
             return
         finally:
             writer.transport.abort()

@@ -1,4 +1,4 @@
-"""A transport to SQS and the configuration of one queue, in the shape in which the contract suite's `trip` takes them."""
+"""A transport to SQS and the configuration of one queue, in the shape in which the contract suite takes them."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from contracts.cases import trip
 from servers import answers
+from servers.process import free_port
 from servers.receiver import Receiver
 from transports.sqs_queue import KEY_ID, SECRET, Queue, configuration, transport_to
 from transports.sqs_service import SqsService
@@ -167,12 +168,11 @@ def test_unknown_host_is_named(service: SqsService) -> None:
     assert outcome.error in {"dns_not_found", "dns_failed"}
 
 
-def test_refused_connection_is_named(receiver: Receiver, service: SqsService, queue: Queue) -> None:
+def test_refused_connection_is_named() -> None:
     """A port where nobody listens has the same name as over HTTP."""
-    receiver.__exit__()
-    with trip(queue) as flight:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    with transport_to(endpoint) as transport, trip(Queue(transport, configuration(f"{endpoint}/1/orders"))) as flight:
         (outcome,) = flight.send(flight.messages(1)).values()
-    receiver.__enter__()
 
     assert (outcome.verdict, outcome.error) == (Verdict.TEMPORARY, "connection_refused")
 

@@ -28,6 +28,7 @@ from postrider.transports.guard import Guard
 from postrider.transports.http import HttpEngine
 from postrider.transports.http_failure import HttpFailure
 from postrider.transports.http_message import Answer, Request
+from postrider.transports.resolver import LOOKUP_SECONDS, Found, LookUp, system_addresses
 
 LOOPBACK = Guard(["127.0.0.0/8", "::1/128"])
 SLACK = 0.5
@@ -40,8 +41,10 @@ def engine() -> Iterator[HttpEngine]:
 
 
 @contextmanager
-def running(guard: Guard, tls: ssl.SSLContext | None = None) -> Iterator[HttpEngine]:
-    engine = HttpEngine(guard, tls=tls)
+def running(
+    guard: Guard, tls: ssl.SSLContext | None = None, look_up: LookUp = system_addresses
+) -> Iterator[HttpEngine]:
+    engine = HttpEngine(guard, tls=tls, look_up=look_up)
     try:
         yield engine
     finally:
@@ -432,10 +435,73 @@ def test_refusal_does_not_tell_the_address_of_a_name(receiver: Receiver) -> None
     assert "::1" not in failed.detail
 
 
+def names(*answers: Found | OSError) -> LookUp:
+    """Give these answers to the next lookups, and the last one to all after them."""
+    left = list(answers)
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
+
+
+IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
+
+
 def test_name_goes_to_the_allowed_one_of_its_addresses(receiver: Receiver) -> None:
     """A name with several addresses is connected to only where the guard allows."""
-    with running(Guard(["127.0.0.0/8"])) as engine:
-        assert ask(engine, f"http://localhost:{receiver.port}/").status == 200
+    mixed = names([(IPV6, "fd00::1"), (IPV4, "10.0.0.1"), (IPV4, "127.0.0.1")])
+    with running(Guard(["127.0.0.0/8"]), look_up=mixed) as engine:
+        assert ask(engine, f"http://h.test:{receiver.port}/").status == 200
+
+
+def test_name_with_only_addresses_inside_is_refused(receiver: Receiver) -> None:
+    """A name whose every address is inside is refused for good."""
+    inside = names([(IPV6, "::1"), (IPV4, "127.0.0.1"), (IPV4, "10.0.0.1")])
+    with running(Guard(), look_up=inside) as engine:
+        failed = failure(engine, f"http://h.test:{receiver.port}/")
+
+    assert (failed.error, failed.permanent) == ("address_refused", True)
+    assert receiver.connections == 0
+
+
+def test_allowed_address_that_fails_is_no_refusal(receiver: Receiver) -> None:
+    """When one address of a name is inside and the other does not answer, it may work later."""
+    mixed = names([(IPV4, "10.0.0.1"), (IPV4, "127.0.0.2")])
+    with running(Guard(["127.0.0.0/8"]), look_up=mixed) as engine:
+        failed = failure(engine, f"http://h.test:{receiver.port}/")
+
+    assert (failed.error, failed.permanent) == ("connection_refused", False)
+
+
+def test_lookup_that_fails_first_opens_no_way_round(receiver: Receiver) -> None:
+    """A name that is not found at first, and then leads inside, leads nowhere."""
+    rebinding = names(socket.gaierror(socket.EAI_AGAIN, "try again"), [(IPV4, "127.0.0.1")])
+    with running(Guard(), look_up=rebinding) as engine:
+        words = [failure(engine, f"http://h.test:{receiver.port}/").error for _ in range(2)]
+
+    assert words == ["dns_failed", "address_refused"]
+    assert receiver.connections == 0
+
+
+def test_dead_name_server_is_told(receiver: Receiver) -> None:
+    """Where no name server answers, the attempt ends long before a generous deadline."""
+    released = threading.Event()
+
+    def never(_: str) -> Found | OSError:
+        released.wait(30)
+        return []
+
+    with running(Guard(), look_up=never) as engine:
+        started = time.monotonic()
+        failed = failure(engine, f"http://h.test:{receiver.port}/", seconds=10)
+        took = time.monotonic() - started
+    released.set()
+
+    assert (failed.error, failed.permanent) == ("dns_timeout", False)
+    assert took < LOOKUP_SECONDS + SLACK
+
+
+def test_name_without_addresses_is_a_failure(receiver: Receiver) -> None:
+    """A name server that answers with nothing makes an outcome like any other."""
+    with running(Guard(), look_up=names([])) as engine:
+        assert failure(engine, f"http://h.test:{receiver.port}/").error == "dns_not_found"
 
 
 # Kept connections

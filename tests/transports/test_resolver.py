@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from postrider.transports.resolver import LOOKUPS_AT_ONCE, Found, LookupTimeout, Resolver
+from postrider.transports.resolver import LOOKUPS_AT_ONCE, Found, LookupTimeout, Resolver, system_addresses
 
 ADDRESS: Found = [(socket.AF_INET, "192.0.2.7")]
 
@@ -139,7 +139,7 @@ def test_system_knows_localhost() -> None:
     """The system's own resolver is the one that is asked."""
 
     async def ask() -> set[str]:
-        return {one["host"] for one in await Resolver().resolve("localhost")}
+        return {one["host"] for one in await Resolver(system_addresses).resolve("localhost")}
 
     assert asyncio.run(ask()) & {"127.0.0.1", "::1"}
 
@@ -149,7 +149,7 @@ def test_name_that_cannot_be_is_not_found(name: str) -> None:
     """A name that cannot be written in DNS is an error like any unknown one."""
 
     async def ask() -> None:
-        await Resolver().resolve(name)
+        await Resolver(system_addresses).resolve(name)
 
     with pytest.raises(socket.gaierror):
         asyncio.run(ask())

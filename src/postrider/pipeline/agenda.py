@@ -63,6 +63,11 @@ class Agenda(Generic[Item]):
         with self._changed:
             return item not in self._queued and item not in self._served
 
+    def quiet(self) -> bool:
+        """Tell whether nobody waits and nobody is served."""
+        with self._changed:
+            return not self._queued and not self._served
+
     def close(self) -> None:
         """Send every waiting thread home."""
         with self._changed:

@@ -69,9 +69,9 @@ class Dispatcher:
         return clean
 
     def idle(self) -> bool:
-        """Tell whether no drain has anything in hand."""
+        """Tell whether no drain has anything in hand, to send or to write down."""
         with self._guard:
-            return all(drain.idle() for drain in self._drains.values())
+            return self._agenda.quiet() and all(drain.idle() for drain in self._drains.values())
 
     def in_flight(self) -> int:
         """Tell how many attempts are under way."""

@@ -24,10 +24,11 @@ from .guard import AddressRefused, Guard
 from .host_room import HostRoom
 from .http_failure import failure_of, refused
 from .http_message import Answer, Request, check_headers
-from .resolver import Resolver
+from .resolver import LookUp, Resolver, system_addresses
 
 PER_HOST = 256
 KEEP_ALIVE_SECONDS = 4.0
+START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 HEADER_BYTES = 8190
 HEADERS = 100
@@ -54,13 +55,21 @@ class HttpEngine:
     Starts by itself with the first use, so that a process may fork before it; `stop` ends it for good.
     """
 
-    def __init__(self, guard: Guard, *, tls: ssl.SSLContext | None = None, per_host: int = PER_HOST) -> None:
-        """Take the guard, whom to trust in TLS (the system's authorities when None), and how many requests may be
-        on their way to one host at once.
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        tls: ssl.SSLContext | None = None,
+        per_host: int = PER_HOST,
+        look_up: LookUp = system_addresses,
+    ) -> None:
+        """Take the guard, whom to trust in TLS (the system's authorities when None), how many requests may be on
+        their way to one host at once, and what finds a name's addresses (it may block).
         """
         self._guard = guard
         self._tls = tls
         self._per_host = per_host
+        self._look_up = look_up
         self._rooms: WeakValueDictionary[tuple[str | None, int | None], HostRoom] = WeakValueDictionary()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,13 +94,12 @@ class HttpEngine:
                 raise RuntimeError("this engine was stopped")
             if self._loop is not None:
                 return
-            self._loop = _new_loop()
-            ready = threading.Event()
-            self._thread = threading.Thread(
-                target=self._run, args=(self._loop, ready), name="postrider-http", daemon=True
-            )
-            self._thread.start()
-        ready.wait()
+            loop, ready = _new_loop(), threading.Event()
+            thread = threading.Thread(target=self._run, args=(loop, ready), name="postrider-http", daemon=True)
+            thread.start()
+            if not ready.wait(START_SECONDS):
+                raise RuntimeError("the HTTP engine did not start")
+            self._loop, self._thread = loop, thread
 
     def stop(self) -> None:
         """End what is under way as unknown, close all connections and the loop; harmless when it was never started."""
@@ -187,7 +195,7 @@ class HttpEngine:
         loop.close()
 
     async def _open(self) -> AbstractResolver:
-        resolver = Resolver()
+        resolver = Resolver(self._look_up)
         connector = aiohttp.TCPConnector(
             limit=0,
             resolver=resolver,

@@ -38,9 +38,9 @@ class Resolver(AbstractResolver):
     asked have given up. So a name that has answered before is looked up beside those that never did, not behind them.
     """
 
-    def __init__(self, look_up: LookUp | None = None, *, seconds: float = LOOKUP_SECONDS) -> None:
-        """Take what looks a name up, blocking (the system's resolver when None), and how long to wait for it."""
-        self._look_up_name = look_up or system_addresses
+    def __init__(self, look_up: LookUp, *, seconds: float = LOOKUP_SECONDS) -> None:
+        """Take what looks a name up, blocking, and how long to wait for it."""
+        self._look_up_name = look_up
         self._seconds = seconds
         self._running: dict[str, _Lookup] = {}
         self._proven: dict[str, None] = {}
@@ -123,5 +123,7 @@ def _hand_over(answer: asyncio.Future[Found], found: Found | OSError) -> None:
         return
     if isinstance(found, OSError):
         answer.set_exception(found)
+    elif not found:
+        answer.set_exception(socket.gaierror(socket.EAI_NONAME, "no addresses"))
     else:
         answer.set_result(found)

@@ -36,7 +36,6 @@ ROUTERS = (
     event_types.router,
     integration_logs.router,
     integrations.router,
-    integration_logs.router,
     deliveries.router,
     dead_letters.router,
     jobs.router,
@@ -54,12 +53,17 @@ def create_app(services: Services, publisher: Publisher) -> FastAPI:
         version="2",
         summary="Delivers events by webhook, SQS or STOMP, or keeps them with the reason.",
         responses={"default": {"model": errors.Errors, "description": "What is wrong, and where."}},
+        # The pages that FastAPI would show fetch their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
         lifespan=_lifespan,
     )
     app.state.services = services
     app.state.publisher = publisher
     app.state.authenticator = Authenticator(services)
     app.state.known_types = KnownTypes(services)
+    app.state.routes = [route for router in ROUTERS for route in router.routes]
+    app.add_middleware(published.PublishDoor)
     app.add_middleware(RequestLog)
     errors.install(app)
     for router in ROUTERS:

@@ -105,8 +105,10 @@ def answer(status: int, told: Sequence[Told], *, headers: Mapping[str, str] | No
     return JSONResponse(body, status, headers={**_HEADERS.get(status, {}), **(headers or {})})
 
 
-def answer_to(error: PostriderError) -> JSONResponse:
-    """Tell one of our own errors."""
+def answer_to(error: PostriderError | HTTPException) -> JSONResponse:
+    """Tell one error."""
+    if isinstance(error, HTTPException):
+        return answer(error.status_code, [Told(_DETAILS.get(error.status_code, error.detail))], headers=error.headers)
     status, pointer = status_of(error), error.pointer if isinstance(error, InvalidInput) else ""
     return answer(status, [Told(_DETAILS.get(status, error.detail), pointer)])
 
@@ -123,10 +125,18 @@ async def _own(_request: Request, error: Exception) -> JSONResponse:
     return answer_to(error)
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
-    detail = _DETAILS.get(error.status_code, error.detail)
-    return answer(error.status_code, [Told(detail)], headers=error.headers)
+    told = answer_to(error)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        told.headers["Allow"] = _allowed(request)
+    return told
+
+
+def _allowed(request: Request) -> str:
+    """List the methods of every route with the request's path; the framework knows only of the first."""
+    found = (route for route in request.app.state.routes if route.path_regex.match(request.url.path))
+    return ", ".join(sorted({method for route in found for method in route.methods}))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

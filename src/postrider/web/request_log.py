@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import secrets
 import time
 import traceback
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import errors, metrics
@@ -17,6 +19,8 @@ from . import errors, metrics
 BODY_LIMIT = 5 * 1024 * 1024
 REQUEST_ID = "x-request-id"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+# A random id a request would be a call into the system each, which costs the event loop its turn.
+_PREFIX, _NUMBERS = secrets.token_hex(6), itertools.count(1)
 _SERVER_ERROR = 500
 _TOO_LARGE = f"the body is larger than {BODY_LIMIT // 1024 // 1024} MiB"
 
@@ -42,7 +46,7 @@ class _Request:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID, "")
-        self.id = given if _ID.match(given) else uuid4().hex
+        self.id = given if _ID.match(given) else f"{_PREFIX}-{next(_NUMBERS)}"
         self._scope, self._receive, self._send = scope, receive, send
         self._announced = headers.get("content-length", "")
         self._received = 0
@@ -52,6 +56,8 @@ class _Request:
     async def run(self, app: ASGIApp) -> None:
         try:
             await app(self._scope, self._limited, self._marked)
+        except ClientDisconnect:
+            log.debug("request.abandoned", request_id=self.id)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets an answer without its internals
             await self._fail(error)
         finally:

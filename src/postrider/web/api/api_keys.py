@@ -16,7 +16,7 @@ from postrider.domain.errors import InvalidInput, NotFound, NotPermitted
 from postrider.store import api_keys, tenants
 from postrider.web.auth import Authenticator, ServicesDep, require
 
-from .fields import Body, Given, Meta, Moment, One, Timestamps
+from .fields import Body, Given, Meta, Moment, One
 
 router = APIRouter(tags=["API keys"])
 Anyone = Annotated[Caller, Depends(require())]
@@ -49,7 +49,7 @@ class ApiKeyDocument(BaseModel):
             expires_at=key.expires_at,
             revoked_at=key.revoked_at,
             last_used_at=key.last_used_at,
-            meta=Meta(timestamps=Timestamps(created_at=key.created_at)),
+            meta=Meta.at(key.created_at),
         )
 
 

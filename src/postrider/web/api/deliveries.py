@@ -20,7 +20,7 @@ from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
 from postrider.web.explain import explain, target_of
 
-from .fields import Body, EventTypeName, Given, Meta, Moment, One, Timestamps, Word
+from .fields import Body, Changed, ChangingMeta, EventTypeName, Given, Moment, One, Word
 from .paging import Listed, PageQuery, listed
 
 router = APIRouter(tags=["deliveries"])
@@ -68,11 +68,11 @@ class DeliveryDocument(BaseModel):
     """Why it is dead, discarded or skipped."""
     error: str
     """The last attempt's error word."""
-    meta: Meta
+    meta: ChangingMeta
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        timestamps = Timestamps(created_at=delivery.created_at, updated_at=delivery.updated_at)
+        timestamps = Changed(created_at=delivery.created_at, updated_at=delivery.updated_at)
         return cls(
             id=delivery.id,
             event_id=delivery.event_id,
@@ -83,7 +83,7 @@ class DeliveryDocument(BaseModel):
             attempt=delivery.attempt,
             reason=delivery.reason,
             error=delivery.error,
-            meta=Meta(timestamps=timestamps),
+            meta=ChangingMeta(timestamps=timestamps),
         )
 
 

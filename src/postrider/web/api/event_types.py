@@ -13,7 +13,7 @@ from postrider.control.event_types import KnownTypes, Listed
 from postrider.domain.access import Caller, Permission
 from postrider.web.auth import ServicesDep, require
 
-from .fields import Body, Given, Meta, One, Timestamps
+from .fields import Body, Given, Meta, One
 
 router = APIRouter(tags=["event types"])
 
@@ -72,7 +72,7 @@ def _remember(known: KnownTypes, tenant_id: UUID) -> None:
 
 
 def _document(one: Listed) -> EventTypeDocument:
-    meta = None if one.own is None else Meta(timestamps=Timestamps(created_at=one.own.created_at))
+    meta = None if one.own is None else Meta.at(one.own.created_at)
     return EventTypeDocument(
         id=one.name, name=one.name, description=one.description, built_in=one.own is None, meta=meta
     )

@@ -22,7 +22,7 @@ from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
 
 from .deliveries import DeliveryDocument
-from .fields import Body, EventTypeName, Given, Meta, Moment, One, Timestamps
+from .fields import Body, EventTypeName, Given, Meta, Moment, One
 from .paging import Listed, PageDep, PageQuery, listed
 
 router = APIRouter(tags=["events"])
@@ -130,7 +130,7 @@ def _head(event: Event) -> EventHead:
         id=event.id,
         event_type=event.event_type,
         origin=event.origin.value,
-        meta=Meta(timestamps=Timestamps(created_at=event.created_at)),
+        meta=Meta.at(event.created_at),
     )
 
 

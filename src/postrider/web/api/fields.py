@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
@@ -32,17 +32,32 @@ class One(BaseModel, Generic[T]):
     data: T
 
 
-class Timestamps(BaseModel):
-    """When a thing came to be, and when it last changed."""
+class Created(BaseModel):
+    """When a thing came to be."""
 
     created_at: datetime
-    updated_at: datetime | None = None
+
+
+class Changed(Created):
+    """When a thing came to be, and when it last changed."""
+
+    updated_at: datetime
 
 
 class Meta(BaseModel):
     """What is told about a thing beside itself."""
 
-    timestamps: Timestamps
+    timestamps: Created
+
+    @classmethod
+    def at(cls, moment: datetime) -> Self:
+        return cls(timestamps=Created(created_at=moment))
+
+
+class ChangingMeta(BaseModel):
+    """What is told about a thing that changes."""
+
+    timestamps: Changed
 
 
 def _in_utc(moment: datetime) -> datetime:

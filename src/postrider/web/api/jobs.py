@@ -19,7 +19,7 @@ from postrider.web.auth import ServicesDep
 from postrider.web.errors import NOT_FOUND
 
 from .deliveries import Reader, Redriver
-from .fields import Meta, One, Timestamps
+from .fields import Changed, ChangingMeta, One
 from .paging import Listed, PageDep, listed
 
 router = APIRouter(tags=["jobs"])
@@ -60,7 +60,7 @@ class JobDocument(BaseModel):
     done: int
     """How many were moved so far; those that moved otherwise meanwhile are not counted."""
     links: JobLinks
-    meta: Meta
+    meta: ChangingMeta
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -74,7 +74,7 @@ class JobDocument(BaseModel):
             total=job.total,
             done=job.done,
             links=JobLinks(self=f"/v2/jobs/{job.id}"),
-            meta=Meta(timestamps=Timestamps(created_at=job.created_at, updated_at=job.updated_at)),
+            meta=ChangingMeta(timestamps=Changed(created_at=job.created_at, updated_at=job.updated_at)),
         )
 
 

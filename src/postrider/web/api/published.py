@@ -11,15 +11,17 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postrider.control.event_types import RESERVED, KnownTypes
 from postrider.domain.access import Permission
 from postrider.domain.catalogue import nearest
-from postrider.domain.errors import InvalidInput
+from postrider.domain.errors import InvalidInput, PostriderError
 from postrider.domain.observe import NAME_LENGTH
 from postrider.pipeline.publish import NewEvent, Published, Publisher, Publishing
-from postrider.web import metrics
+from postrider.web import errors, metrics
 from postrider.web.auth import authenticate
 
 from . import cloudevents, content, publishing
@@ -31,10 +33,12 @@ BIG_BODY = 64 * 1024
 _ECHOED = 60
 _PLACES = {Form.NATIVE: "data.", Form.CLOUDEVENT: "", Form.CLOUDEVENTS: "", Form.BINARY_CLOUDEVENT: "header.ce-"}
 
+PATH = "/v2/events"
+
 router = APIRouter(tags=["events"])
 
 
-@router.post("/v2/events", openapi_extra=OPERATION, status_code=202)
+@router.post(PATH, openapi_extra=OPERATION, status_code=202)
 async def publish(request: Request) -> Response:
     """Store one event or a list of events; the answer means that they are committed."""
     caller = await authenticate(request, Permission.EVENTS_PUBLISH)
@@ -50,6 +54,25 @@ async def publish(request: Request) -> Response:
     metrics.PUBLISH_SECONDS.observe(time.perf_counter() - began)
     metrics.PUBLISHED.inc(len(stored))
     return _answer(stored, is_list=wanted.is_list)
+
+
+class PublishDoor:
+    """Answers `POST /v2/events` before the framework looks for its route, which cost more than the publishing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        (self._route,) = router.routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = self._route
+        try:
+            response = await publish(Request(scope, receive))
+        except (PostriderError, HTTPException) as error:
+            response = errors.answer_to(error)
+        await response(scope, receive, send)
 
 
 def _read(form: Form, request: Request, body: bytes) -> publishing.PublishRequest:

@@ -14,7 +14,7 @@ from postrider.store import tenants
 from postrider.store.tenants import Tenant
 from postrider.web.auth import ServicesDep, require
 
-from .fields import Body, Given, Meta, One, Timestamps
+from .fields import Body, Given, Meta, One
 from .paging import Listed, PageDep, listed
 
 router = APIRouter(tags=["tenants"])
@@ -32,8 +32,7 @@ class TenantDocument(BaseModel):
 
     @classmethod
     def of(cls, tenant: Tenant) -> Self:
-        meta = Meta(timestamps=Timestamps(created_at=tenant.created_at))
-        return cls(id=tenant.id, name=tenant.name, org_id=tenant.org_id, meta=meta)
+        return cls(id=tenant.id, name=tenant.name, org_id=tenant.org_id, meta=Meta.at(tenant.created_at))
 
 
 class NewTenant(Given):

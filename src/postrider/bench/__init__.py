@@ -1,0 +1,1 @@
+"""`postrider bench`: how many deliveries this machine makes, how soon, and at what price."""
