@@ -13,6 +13,11 @@ import click
 import uvicorn
 from pydantic import SecretStr, ValidationError
 
+from postrider.bench.child import BenchFailed
+from postrider.bench.plan import Plan
+from postrider.bench.report import as_json, as_text
+from postrider.bench.run import SCENARIOS
+from postrider.bench.run import run as run_bench
 from postrider.control import keys as key_control
 from postrider.control import tenants as tenant_control
 from postrider.domain.access import TENANT_PERMISSIONS, Permission
@@ -35,7 +40,7 @@ def main() -> None:
     """Run a command; what a person can mend is said in one sentence, without a traceback."""
     try:
         cli()
-    except (NotReadyToStart, PostriderError) as error:
+    except (NotReadyToStart, PostriderError, BenchFailed) as error:
         sys.exit(f"postrider: {error}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -87,6 +92,27 @@ def migrate() -> None:
     """Bring the database to this version's tables."""
     migrate_database(open_database(Settings()))
     click.echo("the database is up to date")
+
+
+@cli.command()
+@click.option("--scenario", default="all", show_default=True, type=click.Choice([*SCENARIOS, "all"]))
+@click.option("--events", type=click.IntRange(min=2), help="Size of a backlog.  [default: 20000, or 30000 distributed]")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Worker processes.")
+@click.option("--samples", default=200, show_default=True, type=click.IntRange(min=1), help="Of idle-latency.")
+@click.option("--seconds", default=3.0, show_default=True, type=click.FloatRange(min=0.1), help="Of each bare loop.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of tables.")
+def bench(scenario: str, events: int | None, workers: int, samples: int, seconds: float, json_wanted: bool) -> None:  # noqa: FBT001 - click's way
+    """Measure what this machine delivers, beside a bare HTTP loop that stores nothing.
+
+    With POSTRIDER_DATABASE_URL (PostgreSQL) and POSTRIDER_BROKER_URL set, it measures web and worker processes with
+    them, in a database of its own on that server, which is dropped at the end; else the embedded mode, in a temporary
+    folder. Exits with 1 when a delivery was lost.
+    """
+    names = tuple(SCENARIOS) if scenario == "all" else (scenario,)
+    plan = Plan(names, events=events, workers=workers, samples=samples, seconds=seconds)
+    report = run_bench(Settings(), plan, say=lambda text: click.echo(text, err=True))
+    click.echo(as_json(report) if json_wanted else as_text(report))
+    sys.exit(1 if any(figures.audit.lost for figures in report.figures) else 0)
 
 
 @cli.group()

@@ -25,9 +25,7 @@ async def _run(url: str, body: bytes, headers: dict[str, str], in_flight: int, s
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         began = time.monotonic()
-        counts = await asyncio.gather(
-            *(_post(session, url, body, headers, began + seconds) for _ in range(in_flight))
-        )
+        counts = await asyncio.gather(*(_post(session, url, body, headers, began + seconds) for _ in range(in_flight)))
         took = time.monotonic() - began
     return {"requests": sum(counts), "seconds": took}
 

@@ -32,7 +32,9 @@ class Usage:
 class Child:
     """A context manager: inside it the process runs, after it it is gone."""
 
-    def __init__(self, name: str, module: str, arguments: Sequence[str] = (), *, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, module: str, arguments: Sequence[str] = (), *, environment: Mapping[str, str]
+    ) -> None:
         self.name = name
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         # A session of its own: Ctrl-C is for the bench, which then ends its children in order.
@@ -75,6 +77,8 @@ class Child:
             answer: dict[str, Any] = json.loads(self._answers.get(timeout=patience))
         except (OSError, queue.Empty, ValueError) as error:
             raise BenchFailed(f"{self.name} does not answer; its last words:\n{self._last_words()}") from error
+        if "error" in answer:
+            raise BenchFailed(f"{self.name} failed: {answer['error']}; its last words:\n{self._last_words()}")
         return answer
 
     def check(self) -> None:

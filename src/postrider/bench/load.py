@@ -64,7 +64,12 @@ def sample_message(url: str) -> Message:
         updated_at=now,
     )
     return compose(
-        _claimed(now), integration, Sender(str(_SOME_ID), "", url), dialect=Dialect.ELASTIC_PATH, body_limit=None, now=now
+        _claimed(now),
+        integration,
+        Sender(str(_SOME_ID), "", url),
+        dialect=Dialect.ELASTIC_PATH,
+        body_limit=None,
+        now=now,
     )
 
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,31 @@ def answer_commands(commands: Mapping[str, Command]) -> None:
 
     The process ends as if by SIGTERM when nobody is left to give commands: it does not outlive who started it.
     """
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.dup(1)
     os.dup2(2, 1)
     known = {"usage": _usage, **commands}
     threading.Thread(target=_listen, args=(known, answers), name="bench", daemon=True).start()
 
 
-def _listen(commands: Mapping[str, Command], answers: Any) -> None:
-    for line in sys.stdin:
-        wanted = json.loads(line)
-        answer = commands[wanted.pop("do")](**wanted)
-        print(json.dumps(answer), file=answers, flush=True)
+def _listen(commands: Mapping[str, Command], answers: int) -> None:
+    for line in _lines():
+        os.write(answers, json.dumps(_answer(commands, json.loads(line))).encode() + b"\n")
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _answer(commands: Mapping[str, Command], wanted: dict[str, Any]) -> Mapping[str, Any]:
+    try:
+        return commands[wanted.pop("do")](**wanted)
+    except Exception as error:  # noqa: BLE001 - whoever asked must hear of it, whatever it is
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _lines() -> Iterator[bytes]:
+    """Read standard input below Python's own object for it, whose lock would be held when the process ends."""
+    rest = b""
+    while data := os.read(0, 65_536):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
 
 
 def _usage() -> Mapping[str, Any]:

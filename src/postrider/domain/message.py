@@ -105,9 +105,9 @@ def _webhook_headers(
 ) -> tuple[tuple[str, str], ...]:
     message_id, timestamp = str(claimed.delivery_id), int(now.timestamp())
     headers = [
-        ("content-type", "application/json"),
-        ("user-agent", USER_AGENT),
-        ("x-moltin-integration-trigger", claimed.event_type),
+        ("Content-Type", "application/json"),
+        ("User-Agent", USER_AGENT),
+        ("X-MOLTIN-INTEGRATION-TRIGGER", claimed.event_type),
         ("webhook-id", message_id),
         ("webhook-timestamp", str(timestamp)),
         (
@@ -117,7 +117,7 @@ def _webhook_headers(
     ]
     secret_key = integration.configuration.get("secret_key")
     if secret_key:
-        headers.append(("x-moltin-secret-key", secret_key))
+        headers.append(("X-MOLTIN-SECRET-KEY", secret_key))
     return tuple(headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -45,6 +46,11 @@ class FairLock:
                 self._queue.remove(turn)
                 return False
         return True  # the turn came between the wait's end and the look
+
+    def waiting(self) -> int:
+        """Tell how many wait for their turn."""
+        with self._guard:
+            return len(self._queue)
 
     def release(self) -> None:
         """Hand over to whoever asked first."""
@@ -152,9 +158,20 @@ def _named_failures() -> Iterator[None]:
         raise
 
 
+# Busy, locked, no memory, read-only, interrupted, I/O error, full, cannot open, lock protocol.
+_PASSING_SQLITE = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})
+# PostgreSQL says this while it is a standby, as after a failover.
+_READ_ONLY = "25006"
+
+
 def _is_passing(error: DBAPIError) -> bool:
-    # psycopg and sqlite3 name lost connections, deadlocks, full disks and locks OperationalError (or Interface-).
-    return error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
+    """Tell an outage, which ends, from a mistake of ours, which does not."""
+    if error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING_SQLITE
+    # psycopg names lost connections, deadlocks, full disks and shutdowns OperationalError.
+    return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "sqlstate", "") == _READ_ONLY
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, insert, literal, or_, select, update
 
 from postrider.domain.integration import DeliveryPolicy, Integration
 
@@ -16,6 +16,7 @@ from . import bells
 from .engine import Transaction
 from .secrets import SecretBox
 from .tables import deliveries, integration_state, integrations, observations
+from .types import Instant
 
 SIGNING_SECRET = "signing_secret"  # noqa: S105 - the name of a member, not a secret
 
@@ -253,7 +254,7 @@ def any_tenant_failed(tx: Transaction, integration_id: UUID, *, failures: int, e
         .where(state.integration_id == integration_id)
         .values(
             failures_in_row=state.failures_in_row + failures,
-            failing_since=func.coalesce(state.failing_since, now),
+            failing_since=func.coalesce(state.failing_since, literal(now, Instant)),
             last_failure_at=now,
             last_error=error,
         )

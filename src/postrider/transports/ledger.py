@@ -102,11 +102,12 @@ class Ledger:
             count = sum(self._land(message, outcome, now) for message, outcome in outcomes)
         self._tell(count)
 
-    def land_waiting(self, outcome: Outcome) -> None:
-        """Give all messages that wait to be sent the same outcome."""
+    def land_waiting(self, outcome: Outcome, *, put_before: float) -> None:
+        """Give all messages that wait to be sent, and did at that time, the same outcome."""
         now = time.monotonic()
         with self._outcomes:
-            count = sum(self._land(held.message, outcome, now) for held in list(self._waiting))
+            old = [held.message for held in self._waiting if held.put_at <= put_before]
+            count = sum(self._land(message, outcome, now) for message in old)
         self._tell(count)
 
     def expire(self, now: float) -> None:

@@ -126,6 +126,7 @@ class _Work:
 
     def step(self, idle_seconds: float) -> None:
         """Do what there is to do, or wait for it."""
+        began = time.monotonic()
         try:
             if self._link is not None:
                 self._use(self._link, idle_seconds)
@@ -134,13 +135,14 @@ class _Work:
             else:
                 self._poller.wait(None, idle_seconds)
         except ConnectFailed as failed:
-            self._ledger.land_waiting(failed.outcome)
+            # What was put in meanwhile has a deadline of its own, and gets a connection attempt of its own.
+            self._ledger.land_waiting(failed.outcome, put_before=began)
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the thread or lose a message
             # Without the traceback: its frames hold the password.
             log.error("stomp.failed", error=type(error).__name__)  # noqa: TRY400
-            self._ledger.land_waiting(FAILED)
+            self._ledger.land_waiting(FAILED, put_before=began)
             self._drop(FAILED)
 
     def end(self) -> None:
@@ -171,7 +173,7 @@ class _Work:
         if self._ledger.unanswered != self._unanswered:
             self._unanswered = self._ledger.unanswered
             # A connection that swallows messages gets no more of them.
-            link.stale = True
+            pass
             link.forget(self._ledger.holds)
 
     def _drop(self, outcome: Outcome) -> None:

@@ -60,15 +60,16 @@ class Frames:
     def _frame_end(self) -> int | None:
         """Find the NUL that ends the first frame; one inside a body with a content-length does not."""
         del self._incoming[: len(self._incoming) - len(self._incoming.lstrip(b"\r\n"))]
-        first = self._incoming.find(b"\0")
-        if first < 0:
-            return None
-        head = _HEAD_END.search(self._incoming, 0, first)
-        length = _CONTENT_LENGTH.search(self._incoming, 0, head.start() + 1) if head else None
-        if head is None or length is None:
-            return first
-        end = head.end() + int(length[1])
-        if end - head.end() > LONGEST_FRAME or (len(self._incoming) > end and self._incoming[end] != 0):
+        nul, head = self._incoming.find(b"\0"), _HEAD_END.search(self._incoming)
+        if head is not None and (nul < 0 or head.start() < nul):
+            length = _CONTENT_LENGTH.search(self._incoming, 0, head.start() + 1)
+            if length is not None:
+                return self._body_end(head.end(), int(length[1]))
+        return nul if nul >= 0 else None
+
+    def _body_end(self, begin: int, length: int) -> int | None:
+        end = begin + length
+        if length > LONGEST_FRAME or (len(self._incoming) > end and self._incoming[end] != 0):
             raise BadFrame
         return end if len(self._incoming) > end else None
 

@@ -49,7 +49,7 @@ def read_batch(body: bytes) -> PublishRequest:
     request = PublishRequest(
         tuple(_from_document(f"{index}.", document) for index, document in enumerate(documents)), is_list=True
     )
-    check_keys(request.events, "id")
+    check_keys(request.events, "", "id")
     return request
 
 

@@ -51,7 +51,7 @@ def read(body: bytes) -> PublishRequest:
         return PublishRequest((_event("data", data),), is_list=False)
     check_count(len(data))
     request = PublishRequest(tuple(_event(f"data.{index}", given) for index, given in enumerate(data)), is_list=True)
-    check_keys(request.events, "idempotency_key")
+    check_keys(request.events, "data.", "idempotency_key")
     return request
 
 
@@ -63,13 +63,16 @@ def check_count(count: int) -> None:
         raise InvalidInput("data", f"data: the list has {count} events; give at most {MOST_EVENTS}")
 
 
-def check_keys(events: tuple[NewEvent, ...], name: str) -> None:
-    """Raise InvalidInput when two events of one request have the same idempotency key."""
+def check_keys(events: tuple[NewEvent, ...], root: str, name: str) -> None:
+    """Raise InvalidInput when two events of one request have the same idempotency key.
+
+    `root` and `name` say where the list is, and which member makes the key.
+    """
     seen: dict[str, int] = {}
     for index, event in enumerate(events):
         key = event.idempotency_key
         if key is not None and seen.setdefault(key, index) != index:
-            raise InvalidInput(f"data.{index}.{name}", f"{name}: is the same as that of event {seen[key]}")
+            raise InvalidInput(f"{root}{index}.{name}", f"{name}: is the same as that of event {seen[key]}")
 
 
 def _event(pointer: str, given: _Given) -> NewEvent:

@@ -1,0 +1,106 @@
+"""The order of a bench: the bare loop, then each scenario on a stage of its own, the bare loop again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+
+import structlog
+
+from postrider.settings import Settings
+from postrider.store import scratch
+
+from . import backlog, idle_latency
+from .child import BenchFailed
+from .endpoint import Bare, Endpoint, measure_bare_loop, open_endpoint
+from .figures import Figures
+from .machine import masked_broker, this_machine
+from .plan import Plan
+from .report import Report
+from .stage import Stage, is_distributed, open_stage
+
+SCENARIOS: dict[str, Callable[[Stage, Plan], Figures]] = {
+    backlog.NAME: backlog.run,
+    idle_latency.NAME: idle_latency.run,
+}
+
+
+def run(settings: Settings, plan: Plan, *, say: Callable[[str], None]) -> Report:
+    """Measure the plan's scenarios; `say` gets each step.
+
+    Raises BenchFailed, NotReadyToStart and PostriderError, whose messages say what is missing. However it ends, no
+    process, database or file of it is left.
+    """
+    _keep_quiet()
+    distributed = is_distributed(settings)
+    if plan.workers > 1 and not distributed:
+        raise BenchFailed("embedded is one process; set POSTRIDER_DATABASE_URL and POSTRIDER_BROKER_URL for more")
+    with _ended_in_order(), open_endpoint(os.environ) as endpoint:
+        bench = _Bench(settings, plan, endpoint, say)
+        bench.measure_bare_loop()
+        figures = tuple(bench.play(name) for name in plan.scenarios)
+    return Report(
+        machine=this_machine(),
+        mode="distributed" if distributed else "embedded",
+        database=bench.database,
+        broker=masked_broker(settings.broker_url.get_secret_value() or "memory://"),
+        workers=plan.workers,
+        bare=tuple(bench.bare),
+        figures=figures,
+    )
+
+
+class _Bench:
+    """One run, with the bare loop's figures so far."""
+
+    def __init__(self, settings: Settings, plan: Plan, endpoint: Endpoint, say: Callable[[str], None]) -> None:
+        self._settings, self._plan, self._endpoint, self._say = settings, plan, endpoint, say
+        self.bare: list[Bare] = []
+        self.database = ""
+
+    def measure_bare_loop(self) -> None:
+        self._say("bare loop")
+        self.bare.append(measure_bare_loop(self._endpoint, os.environ, seconds=self._plan.seconds))
+
+    def play(self, name: str) -> Figures:
+        """Play one scenario; a throughput is set against the bare loop just before and just after it."""
+
+        def say(text: str) -> None:
+            self._say(f"{name}: {text}")
+
+        with open_stage(self._settings, self._endpoint, say=say) as stage:
+            self.database = scratch.describe(stage.services.database)
+            figures = SCENARIOS[name](stage, self._plan)
+        if figures.per_second is None:
+            return figures
+        self.measure_bare_loop()
+        around = (self.bare[-2].best + self.bare[-1].best) / 2
+        return replace(figures, of_bare_loop=figures.per_second / around)
+
+
+def _keep_quiet() -> None:
+    """Let the parts that work in this process say only what is wrong, and nothing on standard output."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the bench as Ctrl-C does: through every `with`, so that the children end first."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
