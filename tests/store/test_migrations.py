@@ -20,7 +20,7 @@ def differences(database: Database) -> list[Any]:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": not database.is_sqlite}
         )
-        return [one for one in compare_metadata(context, metadata) if one[0] != "add_table_comment"]
+        return compare_metadata(context, metadata)
 
 
 def test_migrations_and_tables_agree(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from uuid import UUID
 
 from .child import Usage
@@ -65,7 +66,7 @@ def spread(nanoseconds: Sequence[int]) -> Spread:
     ordered = sorted(nanoseconds)
 
     def at(share: float) -> float:
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)] / 1e6
+        return ordered[ceil(len(ordered) * share) - 1] / 1e6
 
     return Spread(at(0.50), at(0.95), at(0.99), ordered[-1] / 1e6)
 

@@ -173,7 +173,7 @@ class _Work:
         if self._ledger.unanswered != self._unanswered:
             self._unanswered = self._ledger.unanswered
             # A connection that swallows messages gets no more of them.
-            pass
+            link.stale = True
             link.forget(self._ledger.holds)
 
     def _drop(self, outcome: Outcome) -> None:
