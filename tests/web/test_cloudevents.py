@@ -142,9 +142,9 @@ def test_another_event_under_the_same_id_is_a_conflict(api: Api) -> None:
     assert only_error(api.post_bytes(PATH, body(data={"a": 2}), headers=ONE))["status"] == 409
 
 
-def test_the_same_event_twice_in_a_batch_is_refused(api: Api) -> None:
+def test_the_same_event_twice_in_a_batch_is_refused(refusing: Api) -> None:
     """Two events of one request cannot be the same one."""
-    answer = api.post_bytes(PATH, json.dumps([document(), document()]).encode(), headers=MANY)
+    answer = refusing.post_bytes(PATH, json.dumps([document(), document()]).encode(), headers=MANY)
 
     assert only_error(answer)["source"] == {"pointer": "/1/id"}
 
@@ -172,16 +172,16 @@ def test_the_same_event_twice_in_a_batch_is_refused(api: Api) -> None:
         ({"data": json.loads("[" * 101 + "]" * 101)}, "/data", "100 levels"),
     ],
 )
-def test_a_wrong_attribute_is_named(api: Api, members: dict[str, Any], pointer: str, said: str) -> None:
+def test_a_wrong_attribute_is_named(refusing: Api, members: dict[str, Any], pointer: str, said: str) -> None:
     """What is missing or wrong is answered 422 with its name; in a batch with its place."""
-    single = only_error(api.post_bytes(PATH, body(**members), headers=ONE))
+    single = only_error(refusing.post_bytes(PATH, body(**members), headers=ONE))
     batch = [document(id="9"), document(**members)]
-    listed = only_error(api.post_bytes(PATH, json.dumps(batch).encode(), headers=MANY))
+    listed = only_error(refusing.post_bytes(PATH, json.dumps(batch).encode(), headers=MANY))
 
     assert (single["status"], single["source"]) == (422, {"pointer": pointer})
     assert (listed["status"], listed["source"]) == (422, {"pointer": f"/1{pointer}"})
     assert said in single["detail"]
-    assert api.data(PATH) == []
+    assert refusing.data(PATH) == []
 
 
 @pytest.mark.parametrize(
@@ -195,19 +195,19 @@ def test_a_wrong_attribute_is_named(api: Api, members: dict[str, Any], pointer: 
         ({"ce-subject": "%00"}, "ce-subject"),
     ],
 )
-def test_a_wrong_header_is_named(api: Api, headers: dict[str, str], header: str) -> None:
+def test_a_wrong_header_is_named(refusing: Api, headers: dict[str, str], header: str) -> None:
     """In binary mode the header is named."""
-    error = only_error(api.post_bytes(PATH, b"1", headers={**BINARY, **headers}))
+    error = only_error(refusing.post_bytes(PATH, b"1", headers={**BINARY, **headers}))
 
     assert (error["status"], error["source"]) == (422, {"header": header})
 
 
 @pytest.mark.parametrize("name", sorted(BINARY))
-def test_a_missing_header_is_named(api: Api, name: str) -> None:
+def test_a_missing_header_is_named(refusing: Api, name: str) -> None:
     """Any `ce-` header makes it a CloudEvent, which needs the four."""
     headers = {other: value for other, value in BINARY.items() if other != name}
 
-    error = only_error(api.post_bytes(PATH, b"1", headers=headers))
+    error = only_error(refusing.post_bytes(PATH, b"1", headers=headers))
 
     assert (error["status"], error["source"]) == (422, {"header": name})
 
@@ -223,9 +223,9 @@ def test_a_missing_header_is_named(api: Api, name: str) -> None:
         (b"{}", {"Content-Type": "application/cloudevents+json; charset=utf-16"}),
     ],
 )
-def test_data_that_is_no_json_is_refused(api: Api, given: bytes, headers: dict[str, str]) -> None:
+def test_data_that_is_no_json_is_refused(refusing: Api, given: bytes, headers: dict[str, str]) -> None:
     """Only JSON data can be delivered as JSON: all else is 415."""
-    assert only_error(api.post_bytes(PATH, given, headers=headers))["status"] == 415
+    assert only_error(refusing.post_bytes(PATH, given, headers=headers))["status"] == 415
 
 
 @pytest.mark.parametrize(
@@ -241,13 +241,13 @@ def test_data_that_is_no_json_is_refused(api: Api, given: bytes, headers: dict[s
         (b"\xff", BINARY, 400),
     ],
 )
-def test_a_wrong_body_is_refused(api: Api, given: bytes, headers: dict[str, str], status: int) -> None:
+def test_a_wrong_body_is_refused(refusing: Api, given: bytes, headers: dict[str, str], status: int) -> None:
     """What is no JSON is 400; what has another shape is 422."""
-    assert only_error(api.post_bytes(PATH, given, headers=headers))["status"] == status
+    assert only_error(refusing.post_bytes(PATH, given, headers=headers))["status"] == status
 
 
-def test_an_idempotency_key_has_no_place_beside_source_and_id(api: Api) -> None:
+def test_an_idempotency_key_has_no_place_beside_source_and_id(refusing: Api) -> None:
     """CloudEvents bring their own key."""
-    answer = api.post_bytes(PATH, body(), headers={**ONE, "Idempotency-Key": "a"})
+    answer = refusing.post_bytes(PATH, body(), headers={**ONE, "Idempotency-Key": "a"})
 
     assert only_error(answer)["source"] == {"header": "Idempotency-Key"}

@@ -98,13 +98,13 @@ def test_a_payload_keeps_its_bytes(api: Api, payload: str) -> None:
         ],
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_a_bad_request(api: Api, body: bytes, said: str) -> None:
+def test_what_is_no_json_is_a_bad_request(refusing: Api, body: bytes, said: str) -> None:
     """A body that is no JSON (RFC 8259), or that no receiver could read, is answered 400 as Elastic Path does."""
-    error = only_error(api.post_bytes(PATH, body))
+    error = only_error(refusing.post_bytes(PATH, body))
 
     assert error["status"] == 400
     assert said in error["detail"]
-    assert api.data(PATH) == []
+    assert refusing.data(PATH) == []
 
 
 @pytest.mark.parametrize(
@@ -144,20 +144,20 @@ def test_what_is_no_json_is_a_bad_request(api: Api, body: bytes, said: str) -> N
         (event("[" * 100_000 + "]" * 100_000), "/data", "100 levels"),
     ],
 )
-def test_a_wrong_field_is_named(api: Api, body: bytes, pointer: str | None, said: str) -> None:
+def test_a_wrong_field_is_named(refusing: Api, body: bytes, pointer: str | None, said: str) -> None:
     """What is JSON and still wrong is answered 422, with the field and what is wrong with it."""
-    error = only_error(api.post_bytes(PATH, body))
+    error = only_error(refusing.post_bytes(PATH, body))
 
     assert (error["status"], error["title"]) == (422, "Validation Error")
     assert error.get("source", {}).get("pointer") == pointer
     assert said in error["detail"]
     assert len(error["detail"]) < 300
-    assert api.data(PATH) == []
+    assert refusing.data(PATH) == []
 
 
-def test_the_wrong_event_of_a_list_is_named(api: Api) -> None:
+def test_the_wrong_event_of_a_list_is_named(refusing: Api) -> None:
     """In a list the field is named with its place."""
-    answer = api.post(PATH, [{"event_type": "order.paid", "payload": 1}, {"event_type": "nope", "payload": 1}])
+    answer = refusing.post(PATH, [{"event_type": "order.paid", "payload": 1}, {"event_type": "nope", "payload": 1}])
 
     assert only_error(answer)["source"] == {"pointer": "/data/1/event_type"}
 
@@ -180,9 +180,9 @@ def test_integration_news_may_be_published(api: Api) -> None:
         ({"Content-Encoding": "identity, gzip"}, "Content-Encoding"),
     ],
 )
-def test_other_media_types_are_refused(api: Api, headers: dict[str, str], header: str) -> None:
+def test_other_media_types_are_refused(refusing: Api, headers: dict[str, str], header: str) -> None:
     """Only UTF-8 JSON without a coding is understood; all else is 415."""
-    error = only_error(api.post_bytes(PATH, event(), headers=headers))
+    error = only_error(refusing.post_bytes(PATH, event(), headers=headers))
 
     assert (error["status"], error["source"]) == (415, {"header": header})
 
@@ -221,10 +221,10 @@ def chunks(size: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("path", [PATH, "/v2/event-types", "/v2/integrations"])
-def test_a_larger_body_is_refused(api: Api, path: str) -> None:
+def test_a_larger_body_is_refused(refusing: Api, path: str) -> None:
     """One byte more is 413, said by the length or found on the way."""
-    told = api.post_bytes(path, b" " * (BIG + 1))
-    chunked = api.post_bytes(path, chunks(BIG + 65_536))
+    told = refusing.post_bytes(path, b" " * (BIG + 1))
+    chunked = refusing.post_bytes(path, chunks(BIG + 65_536))
 
     for answer in (told, chunked):
         error = only_error(answer)
@@ -232,12 +232,12 @@ def test_a_larger_body_is_refused(api: Api, path: str) -> None:
         assert "5 MiB" in error["detail"]
 
 
-def test_an_announced_body_over_the_limit_is_not_waited_for(api: Api) -> None:
+def test_an_announced_body_over_the_limit_is_not_waited_for(refusing: Api) -> None:
     """A length over the limit is answered before a byte of the body came."""
-    with socket.create_connection(("127.0.0.1", api.port), timeout=20) as wire:
+    with socket.create_connection(("127.0.0.1", refusing.port), timeout=20) as wire:
         wire.sendall(
             b"POST /v2/events HTTP/1.1\r\nHost: postrider\r\nAuthorization: Bearer %s\r\n"
-            b"Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n" % api.key.encode()
+            b"Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n" % refusing.key.encode()
         )
 
         assert wire.recv(65_536).startswith(b"HTTP/1.1 413 ")
@@ -283,25 +283,25 @@ def test_a_key_in_an_event_is_for_that_event(either_api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a" * 256, "é"])
-def test_a_wrong_key_header_is_named(api: Api, key: str) -> None:
+def test_a_wrong_key_header_is_named(refusing: Api, key: str) -> None:
     """A key is 1 to 255 visible characters."""
-    answer = api.post_bytes(PATH, event(), headers={"Idempotency-Key": key.encode()})
+    answer = refusing.post_bytes(PATH, event(), headers={"Idempotency-Key": key.encode()})
 
     assert only_error(answer)["source"] == {"header": "Idempotency-Key"}
 
 
-def test_keys_come_from_one_place(api: Api) -> None:
+def test_keys_come_from_one_place(refusing: Api) -> None:
     """A header and an event's own key together are refused."""
-    answer = api.post_bytes(PATH, event(idempotency_key="a"), headers={"Idempotency-Key": "b"})
+    answer = refusing.post_bytes(PATH, event(idempotency_key="a"), headers={"Idempotency-Key": "b"})
 
     assert only_error(answer)["source"] == {"header": "Idempotency-Key"}
 
 
-def test_a_key_twice_in_a_list_is_refused(api: Api) -> None:
+def test_a_key_twice_in_a_list_is_refused(refusing: Api) -> None:
     """Two events of one request cannot be the same one."""
     one = {"event_type": "order.paid", "payload": 1, "idempotency_key": "a"}
 
-    error = only_error(api.post(PATH, [one, {**one, "idempotency_key": "b"}, one]))
+    error = only_error(refusing.post(PATH, [one, {**one, "idempotency_key": "b"}, one]))
 
     assert error["source"] == {"pointer": "/data/2/idempotency_key"}
     assert "event 0" in error["detail"]
