@@ -100,6 +100,7 @@ class Database:
             max_overflow=32,
             pool_timeout=pool_wait,
             connect_args={"timeout": 10},
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

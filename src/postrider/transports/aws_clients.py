@@ -89,7 +89,7 @@ def _config(seconds: float) -> Config:
         connect_timeout=connect,
         read_timeout=seconds - connect,
         # Only domain/retry.py decides about a second try.
-        
+        retries={"total_max_attempts": 1, "mode": "standard"},
         # An empty mapping, unlike None, keeps botocore from asking the environment.
         proxies={},
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # the stubs do not know it yet
