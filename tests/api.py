@@ -88,19 +88,33 @@ class Api:
         assert answer.status_code == 202, answer.text
         return UUID(answer.json()["data"]["id"])
 
-    def put(self, status: DeliveryStatus, *, reason: str = "") -> Delivery:
-        """Take the only pending delivery to a status, as if a worker or a person had."""
-        delivery = next(one for one in self.house.deliveries() if one.status is DeliveryStatus.PENDING)
-        now = self.house.clock.now()
-        way = {DeliveryStatus.PENDING: [], DeliveryStatus.DISCARDED: [status]}
-        steps = way.get(status, [DeliveryStatus.SENDING, status])
-        with self.house.services.database.write() as tx:
-            for before, step in zip([DeliveryStatus.PENDING, *steps], steps, strict=False):
-                moved = deliveries.move(
-                    tx, delivery.tenant_id, delivery.id, to=step, from_statuses=[before], reason=reason, now=now
-                )
-                assert moved
+    def deliver_to_nobody(self, status: DeliveryStatus, *, reason: str = "") -> Delivery:
+        """Publish an event for an integration and take its delivery to a status, as a worker or a person would."""
+        integration = self.house.integrate("http://127.0.0.1:9/")
+        self.publish()
+        self.house.fan_out()
+        (delivery,) = self.house.deliveries(integration_id=integration.id)
+        for step in _WAYS[status]:
+            self.move(delivery, step, reason=reason)
         return delivery
+
+    def move(self, delivery: Delivery, to: DeliveryStatus, *, reason: str = "") -> None:
+        """Give a delivery another status."""
+        now = self.house.clock.now()
+        with self.house.services.database.write() as tx:
+            moved = deliveries.move(
+                tx, delivery.tenant_id, delivery.id, to=to, from_statuses=list(DeliveryStatus), reason=reason, now=now
+            )
+        assert moved
+
+
+_WAYS = {
+    DeliveryStatus.PENDING: (),
+    DeliveryStatus.SENDING: (DeliveryStatus.SENDING,),
+    DeliveryStatus.DELIVERED: (DeliveryStatus.SENDING, DeliveryStatus.DELIVERED),
+    DeliveryStatus.DEAD: (DeliveryStatus.SENDING, DeliveryStatus.DEAD),
+    DeliveryStatus.DISCARDED: (DeliveryStatus.DISCARDED,),
+}
 
 
 def only_error(answer: Response) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from postrider.settings import Settings
 from postrider.store.migrate import migrate as migrate_database
 
 from .embedded import Embedded, Place, greeting
+from .listen import listen
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -113,6 +114,14 @@ def bench(scenario: str, events: int | None, workers: int, samples: int, seconds
     report = run_bench(Settings(), plan, say=lambda text: click.echo(text, err=True))
     click.echo(as_json(report) if json_wanted else as_text(report))
     sys.exit(1 if any(figures.audit.lost for figures in report.figures) else 0)
+
+
+@cli.command("listen")
+@click.option("--port", default=9000, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--status", default=200, show_default=True, help="HTTP status to answer with.")
+def listen_here(port: int, status: int) -> None:
+    """Run a receiver for trying things out: it prints what arrives."""
+    listen(port, status=status)
 
 
 @cli.group()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class Embedded:
         self._worker.start()
         self._bell.start()
         threading.Thread(target=self._greet, args=(greeting,), name="greeter", daemon=True).start()
+        survive_signals()
         try:
             self._server.run()
         finally:
@@ -93,6 +95,12 @@ class Embedded:
                 return
             threading.Event().wait(0.02)
         print(greeting, flush=True)  # noqa: T201 - this is what the person who typed `up` reads
+
+
+def survive_signals() -> None:
+    """Let the server end by a signal without the process: uvicorn raises it once more when it has closed."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
 
 def _completed(place: Place, given: Settings) -> Settings:

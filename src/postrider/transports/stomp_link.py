@@ -176,7 +176,7 @@ class Link:
         if self.last_word is LOST or outcome.verdict is Verdict.PERMANENT:
             self.last_word = outcome
         if self._ends_at is None:
-            pass
+            self._ends_at = time.monotonic() + LAST_WORDS_SECONDS
         return []
 
 

@@ -1,0 +1,138 @@
+"""`postrider up`: one command, and what was accepted survives its death."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flows.installed import API_KEY, COMMAND, Api, Running
+from servers.process import free_port, wait_until
+from servers.receiver import Receiver
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def up(port: int, folder: Path, **environment: str) -> Running:
+    given = {"POSTRIDER_API_KEY": API_KEY, **environment}
+    return Running(["up", "--port", str(port), "--data-dir", "data"], environment=given, folder=folder)
+
+
+@pytest.fixture
+def running(port: int, tmp_path: Path) -> Iterator[Running]:
+    with up(port, tmp_path) as process:
+        yield process
+
+
+def test_an_event_arrives_after_one_command(running: Running, port: int, receiver: Receiver) -> None:
+    """Nothing but `up` is needed for an event to reach a receiver on this machine."""
+    with Api(port).ready() as api:
+        api.integrate(receiver.url)
+
+        api.publish()
+
+        (request,) = receiver.wait_for(1)
+        assert request.headers["x-moltin-secret-key"] == "s3cret-key"
+        wait_until(lambda: api.statuses() == {"delivered": 1}, "it is known as delivered", seconds=10)
+
+
+def test_what_was_accepted_survives_sigkill(tmp_path: Path, port: int) -> None:
+    """With the receiver away, 100 events and a SIGKILL, all 100 arrive when both are back."""
+    with Receiver() as receiver:
+        address, receiver_port = receiver.url, receiver.port
+    with up(port, tmp_path) as first, Api(port).ready() as api:
+        api.integrate(address)
+        accepted = api.publish(100)
+        first.kill()
+
+    with back_on(receiver_port) as receiver, up(port, tmp_path), Api(port).ready() as api:
+        receiver.wait_for(100, timeout=60)
+        wait_until(lambda: api.statuses() == {"delivered": 100}, "all are delivered", seconds=60)
+        events = {api.get(f"/v2/deliveries/{each}")["data"]["event_id"] for each in arrived(receiver)}
+
+    assert events == set(accepted)
+
+
+def back_on(port: int) -> Receiver:
+    receiver = Receiver()
+    receiver.port = port
+    return receiver
+
+
+def arrived(receiver: Receiver) -> set[str]:
+    return {json.loads(request.body)["id"] for request in receiver.requests}
+
+
+def test_a_second_start_keeps_key_and_data(tmp_path: Path, port: int) -> None:
+    """The key made on the first start opens after the second, and what was made is still there."""
+    for start in (1, 2):
+        with Running(["up", "--port", str(port), "--data-dir", "data"], environment={}, folder=tmp_path) as process:
+            process.wait_for("API key:")
+            key = (tmp_path / "data" / "api.key").read_text().strip()
+            with Api(port, key).ready() as api:
+                if start == 1:
+                    api.integrate("http://127.0.0.1:9/")
+                assert len(api.get("/v2/integrations")["data"]) == 1
+            assert process.terminate() == 0
+
+    assert (tmp_path / "data" / "secret.key").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "data" / "api.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly(running: Running, port: int, receiver: Receiver, how: signal.Signals) -> None:
+    """A signal ends it with code 0 while attempts are under way, which end first."""
+    with Api(port).ready() as api:
+        receiver.answer_after(0.5)
+        api.integrate(receiver.url)
+        api.publish(5)
+        receiver.wait_for(1)
+
+        running.process.send_signal(how)
+
+        assert running.process.wait(20) == 0
+    assert "Traceback" not in running.text()
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"POSTRIDER_API_KEY": "short"}, "POSTRIDER_API_KEY: must have at least 24 characters"),
+        ({"POSTRIDER_SECRET_KEYS": "nonsense"}, "POSTRIDER_SECRET_KEYS"),
+        ({"POSTRIDER_ALLOWED_NETWORKS": "10.0.0.0/99"}, "10.0.0.0/99"),
+        ({"POSTRIDER_RETENTION_DAYS": "0"}, "POSTRIDER_RETENTION_DAYS"),
+        ({"POSTRIDER_DATABASE_URL": "postgresql+psycopg://127.0.0.1:1/none"}, "the database does not answer"),
+    ],
+)
+def test_a_wrong_setting_is_said_in_one_sentence(
+    tmp_path: Path, port: int, environment: dict[str, str], words: str
+) -> None:
+    """The name of the variable and what is wrong with it, and no traceback."""
+    with up(port, tmp_path, **environment) as process:
+        assert process.process.wait(60) == 1
+
+        assert words in process.text()
+        assert "Traceback" not in process.text()
+
+
+@pytest.mark.parametrize("command", ["web", "worker", "migrate"])
+def test_without_settings_a_command_says_what_is_missing(command: str, tmp_path: Path) -> None:
+    """Nothing is guessed outside `up`."""
+    with Running([command], environment={}, folder=tmp_path) as process:
+        assert process.process.wait(60) != 0
+
+        assert "POSTRIDER_DATABASE_URL is not set" in process.text()
+        assert "Traceback" not in process.text()
+
+
+def test_help_is_there() -> None:
+    """Every command explains itself."""
+    said = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+
+    assert all(name in said for name in ("up", "web", "worker", "migrate", "bench", "tenants", "keys", "listen"))
