@@ -19,6 +19,7 @@ LONGEST_FILE = 450
 # From left to right as in the design; a room imports only what stands further right, peers never each other.
 LAYERS: list[set[str]] = [
     {"cli", "worker", "web_app"},
+    {"bench"},
     {"runtime"},
     {"web"},
     {"pipeline", "control"},
@@ -28,11 +29,11 @@ LAYERS: list[set[str]] = [
 ]
 # Stands outside the row: only those who join the parts read the settings.
 SETTINGS = "settings"
-SETTINGS_READERS = {"runtime", "cli", "worker", "web_app"}
+SETTINGS_READERS = {"runtime", "cli", "worker", "web_app", "bench"}
 
 # Where each outside library lives; one that is not listed has no business in the product.
 HOMES: dict[str, set[str]] = {
-    "aiohttp": {"transports"},
+    "aiohttp": {"transports", "bench"},
     "alembic": {"store"},
     "boto3": {"transports"},
     "botocore": {"transports"},
@@ -41,7 +42,7 @@ HOMES: dict[str, set[str]] = {
     "cryptography": {"store"},
     "fastapi": {"web"},
     "httptools": {"transports"},
-    "httpx": {"transports"},
+    "httpx": {"transports", "bench"},
     "idna": {"transports"},
     "jinja2": {"web"},
     "kombu": {"bell", "worker"},
@@ -50,15 +51,27 @@ HOMES: dict[str, set[str]] = {
     "mypy_boto3_sqs": {"transports"},  # for the type checker alone
     "prometheus_client": {"services", "web", "worker"},
     "psycopg": {"store"},
-    "pydantic": {"transports", "web", "settings"},
+    "pydantic": {"transports", "web", "settings", "bench"},
     "pydantic_settings": {"settings"},
     "redis": {"bell"},
     "sqlalchemy": {"store"},
     "starlette": {"web"},
     "stomp": {"transports"},
-    "structlog": {"bell", "cli", "control", "pipeline", "runtime", "services", "store", "transports", "web", "worker"},
+    "structlog": {
+        "bell",
+        "bench",
+        "cli",
+        "control",
+        "pipeline",
+        "runtime",
+        "services",
+        "store",
+        "transports",
+        "web",
+        "worker",
+    },
     "uvicorn": {"cli"},
-    "uvloop": {"cli", "transports"},
+    "uvloop": {"cli", "transports", "bench"},
     "yarl": {"transports"},
 }
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from servers.postgres import PostgresServer
 from sqlalchemy import inspect, text
 
 from postrider.store.engine import Database
-from postrider.store.migrate import is_current, migrate
+from postrider.store.migrate import HEAD, alembic_config, is_current, migrate
 from postrider.store.tables import metadata
 
 
@@ -50,6 +51,11 @@ def test_partial_indexes_are_partial(database: Database) -> None:
         for index in table.indexes
         if index.dialect_options["sqlite"]["where"] is not None
     )
+
+
+def test_the_newest_migration_is_the_one_that_is_asked_for() -> None:
+    """The code's own word for the head is Alembic's."""
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:

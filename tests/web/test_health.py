@@ -87,7 +87,7 @@ def test_metrics_do_not_grow_with_addresses(refusing: Api) -> None:
 @pytest.mark.parametrize(
     ("given", "kept"), [("abc-1.2:3_4", True), ("a" * 128, True), ("a" * 129, False), ("a b", False), ("é", False)]
 )
-def test_requests_have_an_id(refusing: Api, given: str, kept: bool) -> None:
+def test_requests_have_an_id(refusing: Api, given: str, *, kept: bool) -> None:
     """A caller's id for the request is given back; without a good one it gets ours."""
     answer = refusing.get("/healthz", headers={"X-Request-Id": given.encode()})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -90,7 +91,7 @@ ROUTES = [
 def test_each_route_asks_for_its_permission(api: Api, method: str, path: str, permission: Permission) -> None:
     """Without a key it is 401, with a key that may do everything else 403, and nothing has happened."""
     made = create(api)
-    body = {"json": {"data": {"name": "Mine"}}} if method in {"POST", "PUT"} else {}
+    body: dict[str, Any] = {"json": {"data": {"name": "Mine"}}} if method in {"POST", "PUT"} else {}
     asked = PATH + path.format(id=made["id"], job=uuid4())
 
     nobody = api.client.request(method, asked, **body)
@@ -107,7 +108,7 @@ def test_what_is_not_there_is_not_found(api: Api, method: str, path: str) -> Non
     others = tenants.create_tenant(api.house.services, name="others")
     theirs = create(api)["id"]
     key = api.new_key(*TENANT_PERMISSIONS, tenant=others)
-    body = {"json": {"data": {"name": "Mine"}}} if method in {"POST", "PUT"} else {}
+    body: dict[str, Any] = {"json": {"data": {"name": "Mine"}}} if method in {"POST", "PUT"} else {}
 
     for integration_id in (theirs, uuid4(), "7", "logs%20", "x" * 500):
         answer = api.call(method, PATH + path.format(id=integration_id, job=uuid4()), key=key, **body)

@@ -56,6 +56,7 @@ def create_app(services: Services, publisher: Publisher) -> FastAPI:
         # The pages that FastAPI would show fetch their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
     )
     app.state.services = services

@@ -26,6 +26,13 @@ from postrider.domain.errors import (
 )
 
 NOT_FOUND = "The resource could not be found"
+_PLAIN = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here; leave it out",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+}
+"""What pydantic says in words of its own trade."""
 _BODY, _PATH, _QUERY, _HEADER = "body", "path", "query", "header"
 
 
@@ -169,11 +176,8 @@ def _told(problem: Mapping[str, Any]) -> Told:
 
 
 def _plain(problem: Mapping[str, Any]) -> str:
-    if problem["type"] == "missing":
-        return "is required"
-    if problem["type"] == "extra_forbidden":
-        return "is not known here; leave it out"
-    return str(problem["msg"]).removeprefix("Value error, ")
+    said = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return _PLAIN.get(problem["type"], said)
 
 
 def _source(pointer: str) -> dict[str, str]:

@@ -99,7 +99,7 @@ def list_deliveries_of_event(
 ) -> Listed[DeliveryDocument]:
     """List what an event has to bring to whom, and how that stands; newest first."""
     with services.database.read() as tx:
-        if events.get(tx, caller.tenant_id, event_id) is None:
+        if not events.heads(tx, caller.tenant_id, [event_id]):
             raise NotFound(NOT_FOUND)
         wanted = DeliveryFilter(event_id=event_id)
         rows = deliveries.page(tx, caller.tenant_id, wanted, before=page.cursor, limit=page.fetch)

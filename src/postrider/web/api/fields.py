@@ -7,8 +7,7 @@ from typing import Annotated, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
-from postrider.control.texts import short_text
-from postrider.domain.errors import InvalidInput
+from postrider.control.texts import problem_with
 from postrider.domain.observe import is_name
 
 T = TypeVar("T")
@@ -74,10 +73,10 @@ def _event_type(name: str) -> str:
 
 
 def _word(text: str) -> str:
-    try:
-        return short_text("", text)
-    except InvalidInput as error:
-        raise ValueError(error.detail.removeprefix(": ")) from None
+    problem = problem_with(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -48,9 +48,8 @@ async def publish(request: Request) -> Response:
     key = _request_key(request, form, wanted.events)
     await _check_types(request.app.state.known_types, caller.tenant_id, form, wanted)
     publisher: Publisher = request.app.state.publisher
-    stored = await asyncio.wrap_future(
-        publisher.submit(Publishing(caller.tenant_id, wanted.events, key, hashlib.sha256(body).digest()))
-    )
+    body_hash = b"" if key is None else hashlib.sha256(body).digest()
+    stored = await asyncio.wrap_future(publisher.submit(Publishing(caller.tenant_id, wanted.events, key, body_hash)))
     metrics.PUBLISH_SECONDS.observe(time.perf_counter() - began)
     metrics.PUBLISHED.inc(len(stored))
     return _answer(stored, is_list=wanted.is_list)
