@@ -7,28 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
-import uvicorn
 from pydantic import SecretStr, ValidationError
 
-from postrider.bench.child import BenchFailed
-from postrider.bench.plan import Plan
-from postrider.bench.report import as_json, as_text
-from postrider.bench.run import SCENARIOS
-from postrider.bench.run import run as run_bench
-from postrider.control import keys as key_control
-from postrider.control import tenants as tenant_control
 from postrider.domain.access import TENANT_PERMISSIONS, Permission
 from postrider.domain.errors import PostriderError
-from postrider.runtime import NotReadyToStart, build, open_database
-from postrider.services import Services
 from postrider.settings import Settings
-from postrider.store.migrate import migrate as migrate_database
 
-from .embedded import Embedded, Place, greeting
-from .listen import listen
+from .bench.plan import SCENARIO_NAMES
+
+if TYPE_CHECKING:
+    from postrider.services import Services
+
+# Each command imports what it works with when it runs: `--help` and `tenants` should not wait for a web server.
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,8 +35,8 @@ def main() -> None:
     """Run a command; what a person can mend is said in one sentence, without a traceback."""
     try:
         cli()
-    except (NotReadyToStart, PostriderError, BenchFailed) as error:
-        sys.exit(f"postrider: {error}")
+    except PostriderError as error:
+        sys.exit(f"postrider: {error.detail}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = "POSTRIDER_" + "_".join(str(part) for part in first["loc"]).upper()
@@ -55,6 +49,8 @@ def main() -> None:
 @click.option("--data-dir", default=".postrider", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 def up(host: str, port: int, data_dir: Path) -> None:
     """Start everything in one process; nothing else needs to be installed."""
+    from .embedded import Embedded, Place, greeting
+
     place = Place(host, port, data_dir)
     embedded = Embedded(place, Settings())
     embedded.run(greeting(place, embedded.api_key))
@@ -66,6 +62,11 @@ def up(host: str, port: int, data_dir: Path) -> None:
 @click.option("--processes", default=1, show_default=True, help="Web processes.")
 def web(host: str, port: int, processes: int) -> None:
     """Serve the API."""
+    import uvicorn
+
+    from .embedded import survive_signals
+
+    survive_signals()
     uvicorn.run(
         "postrider.web_app:create",
         factory=True,
@@ -83,7 +84,7 @@ def web(host: str, port: int, processes: int) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def worker(arguments: tuple[str, ...]) -> None:
     """Deliver; one process a core. Further arguments go to Celery's worker."""
-    from .worker import run  # noqa: PLC0415 - it reads the environment as it is loaded
+    from .worker import run
 
     run(list(arguments))
 
@@ -91,12 +92,15 @@ def worker(arguments: tuple[str, ...]) -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database to this version's tables."""
+    from postrider.runtime import open_database
+    from postrider.store.migrate import migrate as migrate_database
+
     migrate_database(open_database(Settings()))
     click.echo("the database is up to date")
 
 
 @cli.command()
-@click.option("--scenario", default="all", show_default=True, type=click.Choice([*SCENARIOS, "all"]))
+@click.option("--scenario", default="all", show_default=True, type=click.Choice([*SCENARIO_NAMES, "all"]))
 @click.option("--events", type=click.IntRange(min=2), help="Size of a backlog.  [default: 20000, or 30000 distributed]")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Worker processes.")
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(min=1), help="Of idle-latency.")
@@ -109,7 +113,11 @@ def bench(scenario: str, events: int | None, workers: int, samples: int, seconds
     them, in a database of its own on that server, which is dropped at the end; else the embedded mode, in a temporary
     folder. Exits with 1 when a delivery was lost.
     """
-    names = tuple(SCENARIOS) if scenario == "all" else (scenario,)
+    from .bench.plan import Plan
+    from .bench.report import as_json, as_text
+    from .bench.run import run as run_bench
+
+    names = SCENARIO_NAMES if scenario == "all" else (scenario,)
     plan = Plan(names, events=events, workers=workers, samples=samples, seconds=seconds)
     report = run_bench(Settings(), plan, say=lambda text: click.echo(text, err=True))
     click.echo(as_json(report) if json_wanted else as_text(report))
@@ -121,6 +129,8 @@ def bench(scenario: str, events: int | None, workers: int, samples: int, seconds
 @click.option("--status", default=200, show_default=True, help="HTTP status to answer with.")
 def listen_here(port: int, status: int) -> None:
     """Run a receiver for trying things out: it prints what arrives."""
+    from .listen import listen
+
     listen(port, status=status)
 
 
@@ -134,6 +144,9 @@ def tenants() -> None:
 @click.option("--org-id", default="", help="Sent to receivers as `org_id`.")
 def create_tenant(name: str, org_id: str) -> None:
     """Create a tenant with its first API key, which is shown once."""
+    from postrider.control import keys as key_control
+    from postrider.control import tenants as tenant_control
+
     with _services() as services:
         tenant = tenant_control.create_tenant(services, name=name, org_id=org_id)
         made = key_control.create_key(services, tenant.id, name="first", permissions=TENANT_PERMISSIONS)
@@ -157,6 +170,8 @@ def keys() -> None:
 )
 def create_key(tenant_id: UUID, name: str, permissions: tuple[str, ...]) -> None:
     """Create an API key; it is shown once."""
+    from postrider.control import keys as key_control
+
     allowed = frozenset(Permission(one) for one in permissions) or TENANT_PERMISSIONS
     with _services() as services:
         made = key_control.create_key(services, tenant_id, name=name, permissions=allowed)
@@ -168,6 +183,8 @@ def create_key(tenant_id: UUID, name: str, permissions: tuple[str, ...]) -> None
 @click.option("--tenant", "tenant_id", required=True, type=click.UUID, help="Whose key it is.")
 def revoke_key(key_id: UUID, tenant_id: UUID) -> None:
     """End an API key for good."""
+    from postrider.control import keys as key_control
+
     with _services() as services:
         key_control.revoke_key(services, tenant_id, key_id)
     click.echo("revoked")
@@ -176,6 +193,8 @@ def revoke_key(key_id: UUID, tenant_id: UUID) -> None:
 @contextmanager
 def _services() -> Iterator[Services]:
     """Put together what a command needs; it rings nobody, so that it works while the broker is away."""
+    from postrider.runtime import build
+
     settings = Settings().model_copy(update={"broker_url": SecretStr("memory://localhost")})
     runtime = build(settings)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from pydantic import SecretStr
 
+from postrider.bell.hear import BellThread
 from postrider.control import keys, tenants
 from postrider.domain.access import Permission
 from postrider.domain.errors import NotAuthenticated
@@ -24,8 +25,6 @@ from postrider.store.migrate import migrate
 from postrider.store.secrets import new_key
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
-
-from .bell_thread import BellThread, bind
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
@@ -59,8 +58,8 @@ class Embedded:
         self._runtime: Runtime = build(self.settings)
         self.api_key = _api_key(place, self._runtime, self.settings)
         self._worker = Worker(self._runtime)
-        bind(self._runtime.celery, self._worker)
-        self._bell = BellThread(self._runtime.celery)
+        self._worker.listen(self._runtime.bell)
+        self._bell = BellThread(self._runtime.bell)
         self._publisher = self._runtime.publisher()
         app = create_app(self._runtime.services, self._publisher)
         self._server = uvicorn.Server(

@@ -12,11 +12,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from celery import Celery
 
-from postrider.bell.app import make_app
+from postrider.bell.app import Bell, make_app
+from postrider.bell.hear import bind
 from postrider.bell.ringer import Ringer
-from postrider.domain.errors import Unavailable
+from postrider.domain.errors import NotReadyToStart, Unavailable
 from postrider.domain.ports import Clock
 from postrider.pipeline.dispatch import Dispatcher
 from postrider.pipeline.fan_out import FanOut
@@ -39,17 +39,13 @@ LONGEST_TIMEOUT_SECONDS = 60.0
 PEPPER = "pepper"
 
 
-class NotReadyToStart(Exception):  # noqa: N818 - it is shown to people as its sentence
-    """Something is missing that an operator must give; the message says what."""
-
-
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """A process's parts, and how to end them."""
 
     services: Services
     settings: Settings
-    celery: Celery
+    bell: Bell
     http: HttpEngine
     ringer: Ringer
     refresh_clock: Callable[[], None]
@@ -61,8 +57,9 @@ class Runtime:
         return publisher
 
     def close(self) -> None:
-        """End what `build` started."""
+        """End what `build` started; after the workers, whose flights need it."""
         self.ringer.stop()
+        self.services.transports.close()
         self.http.stop()
         self.services.database.close()
 
@@ -79,8 +76,8 @@ def build(settings: Settings) -> Runtime:
     box = secret_box(settings)
     clock, refresh = _clock(database)
     http = HttpEngine(Guard(settings.networks()), per_host=settings.host_in_flight)
-    celery = make_app(_required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"))
-    ringer = Ringer(celery, _may_ring(database, clock))
+    bell = make_app(_required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"))
+    ringer = Ringer(bell, _may_ring(database, clock))
     # Not for secrets: ids, jitter and spreading.
     randomness = random.Random()  # noqa: S311
     services = Services(
@@ -100,7 +97,7 @@ def build(settings: Settings) -> Runtime:
         pepper=_pepper(database, box),
     )
     ringer.start()
-    return Runtime(services, settings, celery, http, ringer, refresh)
+    return Runtime(services, settings, bell, http, ringer, refresh)
 
 
 def open_database(settings: Settings) -> Database:
@@ -179,12 +176,11 @@ class Worker:
         self._sweep.stop()
         return self._dispatcher.stop(LONGEST_TIMEOUT_SECONDS + STOP_MARGIN_SECONDS)
 
-    def heard_fan_out(self) -> None:
-        """A ring said that events wait."""
-        self._fan_out.poke()
+    def listen(self, bell: Bell) -> None:
+        """Hear the rings of a bell."""
+        bind(bell, fan_out=self._fan_out.poke, deliver=self._heard)
 
-    def heard_deliver(self, integration_ids: Iterable[str]) -> None:
-        """A ring named integrations that have due deliveries."""
+    def _heard(self, integration_ids: Iterable[str]) -> None:
         self._dispatcher.wake(UUID(text) for text in integration_ids)
 
     def in_flight(self) -> int:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from postrider.domain.errors import PostriderError
-from postrider.runtime import NotReadyToStart, build, configure_logs
+from postrider.runtime import build, configure_logs
 from postrider.settings import Settings
 from postrider.web.app import create_app
 
@@ -20,8 +20,6 @@ def create() -> FastAPI:
     configure_logs(settings)
     try:
         runtime = build(settings)
-    except NotReadyToStart as error:
-        sys.exit(f"postrider web: {error}")
     except PostriderError as error:
         sys.exit(f"postrider web: {error.detail}")
     publisher = runtime.publisher()

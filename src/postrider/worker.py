@@ -10,10 +10,8 @@ from celery.signals import worker_init, worker_shutting_down
 
 from postrider.bell.app import make_app
 from postrider.domain.errors import PostriderError
-from postrider.runtime import NotReadyToStart, Runtime, Worker, build, configure_logs
+from postrider.runtime import Runtime, Worker, build, configure_logs
 from postrider.settings import Settings
-
-from .bell_thread import bind
 
 
 class _Process:
@@ -30,12 +28,10 @@ class _Process:
         configure_logs(settings)
         try:
             self._runtime = build(settings)
-        except NotReadyToStart as error:
-            sys.exit(f"postrider worker: {error}")
         except PostriderError as error:
             sys.exit(f"postrider worker: {error.detail}")
         self._worker = Worker(self._runtime)
-        bind(app, self._worker)
+        self._worker.listen(app)
         self._worker.start()
 
     def begin_to_stop(self) -> None:

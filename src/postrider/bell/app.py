@@ -7,6 +7,9 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
+Bell = Celery
+"""The app, by the name that other rooms know it by."""
+
 FAN_OUT_TASK = "postrider.fan_out"
 DELIVER_TASK = "postrider.deliver"
 
@@ -14,7 +17,7 @@ QUEUE_LENGTH = 10_000
 """A stopped worker must not fill RabbitMQ."""
 
 
-def make_app(broker_url: str, *, prefix: str = "postrider") -> Celery:
+def make_app(broker_url: str, *, prefix: str = "postrider") -> Bell:
     """Make the app for a broker; `prefix` begins the names of its two queues."""
     app = Celery("postrider", broker=broker_url, set_as_current=False)
     app.conf.update(_settings(broker_url))

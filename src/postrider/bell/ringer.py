@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
-from celery import Celery
 
-from .app import DELIVER_TASK, FAN_OUT_TASK
+from .app import DELIVER_TASK, FAN_OUT_TASK, Bell
 
 FAN_OUT = "fan_out"
 RING_SIZE = 20
@@ -24,7 +23,7 @@ log = structlog.get_logger()
 class Ringer:
     """Takes wishes at once and rings soon, each bell once however often it was wished."""
 
-    def __init__(self, app: Celery, may_ring: Callable[[set[str]], list[str]]) -> None:
+    def __init__(self, app: Bell, may_ring: Callable[[set[str]], list[str]]) -> None:
         """`may_ring` gets bells' names and gives those that were not rung a moment ago; it may raise."""
         self._app, self._may_ring = app, may_ring
         self._wishes: set[str] = set()

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from postrider.domain.errors import PostriderError
+
 STOP_SECONDS = 15.0
 ANSWER_SECONDS = 60.0
 SHOWN_LINES = 15
 
 
-class BenchFailed(Exception):  # noqa: N818 - it is shown to people as its sentence
+class BenchFailed(PostriderError):  # noqa: N818 - it is shown to people as its sentence
     """The bench cannot be run, or not to its end; the message says why."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SCENARIO_NAMES = ("backlog", "idle-latency")
 EVENTS_EMBEDDED, EVENTS_DISTRIBUTED = 20_000, 30_000
 
 

@@ -8,8 +8,9 @@ PostriderError
 ├── NotAuthenticated        no valid key was given
 ├── NotPermitted            the key may not do this
 ├── TooLarge                the body is over its limit
-└── Unavailable             a part that is needed is out of reach; try again
-    └── SecretUnreadable    none of the configured keys opens a stored secret
+├── Unavailable             a part that is needed is out of reach; try again
+│   └── SecretUnreadable    none of the configured keys opens a stored secret
+└── NotReadyToStart         an operator has to give or do something first
 """
 
 from __future__ import annotations
@@ -62,3 +63,7 @@ class Unavailable(PostriderError):  # noqa: N818
 
 class SecretUnreadable(Unavailable):
     """None of the configured keys opens a stored secret."""
+
+
+class NotReadyToStart(PostriderError):  # noqa: N818
+    """Something is missing that an operator must give or do first."""

@@ -56,6 +56,13 @@ class Registry:
             self._loaded[type_name] = make(self._surroundings)
         return self._loaded[type_name]
 
+    def close(self) -> None:
+        """Close what transports keep open, once no flight is left."""
+        for transport in self._loaded.values():
+            close = getattr(transport, "close", None)
+            if close is not None:
+                close()
+
     def _unknown(self, type_name: str) -> str:
         near = difflib.get_close_matches(type_name, self.names(), n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
