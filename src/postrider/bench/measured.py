@@ -35,9 +35,12 @@ def answer_commands(commands: Mapping[str, Command]) -> None:
 
 
 def _listen(commands: Mapping[str, Command], answers: int) -> None:
-    for line in _lines():
-        os.write(answers, json.dumps(_answer(commands, json.loads(line))).encode() + b"\n")
-    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        for line in _lines():
+            os.write(answers, json.dumps(_answer(commands, json.loads(line))).encode() + b"\n")
+    finally:
+        # Also when there was nobody left to take an answer.
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _answer(commands: Mapping[str, Command], wanted: dict[str, Any]) -> Mapping[str, Any]:
