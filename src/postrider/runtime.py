@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import secrets
@@ -165,6 +166,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work; what waited from before is found at once."""
+        _collect_garbage_rarely()
         self._dispatcher.start()
         self._fan_out.start()
         self._fan_out.poke()
@@ -186,6 +188,16 @@ class Worker:
     def in_flight(self) -> int:
         """Tell how many attempts are under way."""
         return self._dispatcher.in_flight()
+
+
+def _collect_garbage_rarely() -> None:
+    """Spare the collector what lives as long as the process, and let it look for circles less often.
+
+    Messages leave no circles behind; at the default thresholds looking for them took a fifth of a busy worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def configure_logs(settings: Settings) -> None:

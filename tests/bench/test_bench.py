@@ -21,6 +21,7 @@ from servers.redis import RedisServer
 
 from postrider.bench import load
 from postrider.bench.figures import audit, spread
+from postrider.bench.machine import masked_broker
 
 EVENTS, SAMPLES = 200, 5
 
@@ -89,7 +90,7 @@ def test_measures_postgresql_and_redis_in_a_database_of_its_own(
     assert query(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-def test_prints_tables_for_people_without_the_password() -> None:
+def test_prints_tables_for_people() -> None:
     """The tables name the machine and every figure."""
     ended = bench("--scenario", "backlog", "--events", "20", "--seconds", "0.1")
 
@@ -200,6 +201,11 @@ def test_audit_counts_what_came_twice_never_or_from_elsewhere() -> None:
     assert told.twice == 2
     assert told.foreign == 1
     assert told.lost == 3  # two never came, three was not noted, and one event has no delivery
+
+
+def test_broker_is_named_without_user_and_password() -> None:
+    """A report can be shown around."""
+    assert masked_broker("redis://someone:s3cret@cache.example:6379/0") == "redis at cache.example:6379"
 
 
 def test_spread_takes_the_nearest_rank() -> None:

@@ -24,7 +24,7 @@ class DeliveryPolicy:
     """The wait after each failed attempt; when they are used up the delivery is dead."""
     success_statuses: tuple[tuple[int, int], ...] = ANY_2XX
     """Inclusive ranges of HTTP statuses that mean delivered."""
-    max_in_flight: int = 128
+    max_in_flight: int = 256
     """How many attempts may be under way at once, over all workers."""
     rate_limit: float | None = None
     """Attempts a second; None: as fast as the far side answers."""

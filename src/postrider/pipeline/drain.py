@@ -117,9 +117,12 @@ class Drain:
             self._give_back()
         if self._landed and not self._must_settle(stopping=stopping):
             return self._settle_at
-        self._settle()
-        if self.heard and not stopping:
-            self._fill()
+        try:
+            # First what is to be sent: while it is under way there is time to write down what came back.
+            if self.heard and not stopping:
+                self._fill()
+        finally:
+            self._settle()
         return self._after()
 
     def _after(self) -> float | None:
@@ -143,7 +146,7 @@ class Drain:
         return (
             stopping
             or len(self._landed) >= min(SETTLE_AT, self._share() // 2)
-            or len(self._landed) >= len(self._held)
+            or not self._in_flight()
             or time.monotonic() >= self._settle_at
         )
 
@@ -215,8 +218,9 @@ class Drain:
 
     def _tell(self, settled: list[Settlement], moved: set[UUID]) -> None:
         for one in settled:
-            finished = one.outcome.verdict is Verdict.DELIVERED and one.claimed.delivery_id in moved
-            (log.debug if finished else log.info)(
+            if one.outcome.verdict is Verdict.DELIVERED and one.claimed.delivery_id in moved:
+                continue  # the many that went well are told by their rows
+            log.info(
                 "attempt.finished",
                 delivery_id=str(one.claimed.delivery_id),
                 integration_id=str(self.integration_id),
@@ -283,7 +287,7 @@ class Drain:
             return
         claimed = self._claim(room, now, alone=False)
         self.heard = len(claimed) == room
-        if not claimed and not self._held:
+        if not claimed and not self._in_flight():
             claimed = self._claim_suspect(now)
         if claimed:
             self._send(claimed, now)
@@ -292,18 +296,21 @@ class Drain:
         assert self._opened is not None  # noqa: S101 - the caller opened it
         if any(flying.claimed.lost >= LOST_ALONE for flying in self._held.values()):
             return 0
-        return min(self._opened.flight.room(), self._share() - len(self._held), self.budget.room(), CLAIM_LIMIT)
+        return min(self._opened.flight.room(), self._share() - self._in_flight(), self.budget.room(), CLAIM_LIMIT)
+
+    def _in_flight(self) -> int:
+        return len(self._held) - len(self._landed)
 
     def _suspects_turn(self) -> bool:
         """Make room for a suspect now and then, so that a backlog does not keep it waiting for ever."""
         self._claims_since_suspects += 1
         if self._claims_since_suspects < SUSPECTS_EVERY:
             return False
-        if not self._held:
+        if not self._in_flight():
             now = self.services.clock.now()
             if claimed := self._claim_suspect(now):
                 self._send(claimed, now)
-        return bool(self._held)
+        return bool(self._in_flight())
 
     def _claim_suspect(self, now: datetime) -> list[Claimed]:
         """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
