@@ -46,7 +46,7 @@ HOMES: dict[str, set[str]] = {
     "idna": {"transports"},
     "jinja2": {"web"},
     "kombu": {"bell", "worker"},
-    "msgspec": {"web", "pipeline"},
+    "msgspec": {"web", "store"},
     "multidict": {"transports"},
     "mypy_boto3_sqs": {"transports"},  # for the type checker alone
     "prometheus_client": {"services", "web", "worker"},

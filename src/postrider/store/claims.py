@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Select, and_, case, literal, select, text, update
 from sqlalchemy.dialects import sqlite
 
@@ -20,7 +21,6 @@ from postrider.domain.outcome import Outcome, Verdict
 from .bulk import insert_rows
 from .engine import Transaction
 from .tables import attempts, deliveries, events, integrations
-from .types import Json
 
 _CLAIM_POSTGRESQL = text(f"""
 WITH due AS (
@@ -146,17 +146,15 @@ class Settlement:
     reason: str
 
 
+_HEADERS = msgspec.json.Encoder()
+
 _SETTLE_POSTGRESQL = text("""
 WITH told AS (
-    SELECT * FROM unnest(
-        cast(:attempt_ids AS uuid[]), cast(:ids AS uuid[]), cast(:tenant_ids AS uuid[]),
-        cast(:integration_ids AS uuid[]), cast(:numbers AS int[]), cast(:tokens AS uuid[]),
-        cast(:started AS timestamptz[]), cast(:durations AS float8[]), cast(:verdicts AS text[]),
-        cast(:decisions AS text[]), cast(:errors AS text[]), cast(:details AS text[]), cast(:codes AS int[]),
-        cast(:headers AS text[]), cast(:bodies AS text[]), cast(:statuses AS text[]), cast(:due AS timestamptz[]),
-        cast(:reasons AS text[])
-    ) AS t (attempt_id, id, tenant_id, integration_id, number, token, started_at, duration_ms, verdict, decision,
-            error, detail, status_code, response_headers, response_body, status, due_at, reason)
+    SELECT * FROM json_to_recordset(cast(:told AS json)) AS t (
+        attempt_id uuid, id uuid, tenant_id uuid, integration_id uuid, number int, token uuid, started_at timestamptz,
+        duration_ms float8, verdict text, decision text, error text, detail text, status_code int,
+        response_headers text, response_body text, status text, due_at timestamptz, reason text
+    )
 ), moved AS (
     UPDATE deliveries d
     SET status = CASE WHEN t.status = 'pending' AND i.deleted_at IS NOT NULL THEN 'discarded' ELSE t.status END,
@@ -191,33 +189,33 @@ def any_tenant_settle(tx: Transaction, settlements: Sequence[Settlement], *, now
     """
     if tx.dialect.name == "sqlite":
         return {s.claimed.delivery_id for s in settlements if _settle_sqlite(tx, s, now)}
-    claimed, outcomes = [s.claimed for s in settlements], [s.outcome for s in settlements]
-    headers = Json()
-    rows = tx.execute(
-        _SETTLE_POSTGRESQL,
-        {
-            "attempt_ids": [s.attempt_id for s in settlements],
-            "ids": [c.delivery_id for c in claimed],
-            "tenant_ids": [c.tenant_id for c in claimed],
-            "integration_ids": [c.integration_id for c in claimed],
-            "numbers": [c.attempt for c in claimed],
-            "tokens": [c.token for c in claimed],
-            "started": [c.started_at for c in claimed],
-            "durations": [_milliseconds(o) for o in outcomes],
-            "verdicts": [o.verdict.value for o in outcomes],
-            "decisions": [s.decision for s in settlements],
-            "errors": [o.error for o in outcomes],
-            "details": [o.detail for o in outcomes],
-            "codes": [o.status_code for o in outcomes],
-            "headers": [headers.process_bind_param(dict(o.response_headers), tx.dialect) for o in outcomes],
-            "bodies": [o.response_body for o in outcomes],
-            "statuses": [s.status.value for s in settlements],
-            "due": [s.due_at for s in settlements],
-            "reasons": [s.reason for s in settlements],
-            "now": now,
-        },
-    )
-    return set(rows.scalars())
+    # One JSON document, made in C, costs a third of the time of an array for each column.
+    told = msgspec.json.encode([_told(settlement) for settlement in settlements]).decode()
+    return set(tx.execute(_SETTLE_POSTGRESQL, {"told": told, "now": now}).scalars())
+
+
+def _told(settlement: Settlement) -> dict[str, Any]:
+    claimed, outcome = settlement.claimed, settlement.outcome
+    return {
+        "attempt_id": settlement.attempt_id,
+        "id": claimed.delivery_id,
+        "tenant_id": claimed.tenant_id,
+        "integration_id": claimed.integration_id,
+        "number": claimed.attempt,
+        "token": claimed.token,
+        "started_at": claimed.started_at,
+        "duration_ms": _milliseconds(outcome),
+        "verdict": outcome.verdict,
+        "decision": settlement.decision,
+        "error": outcome.error,
+        "detail": outcome.detail,
+        "status_code": outcome.status_code,
+        "response_headers": _HEADERS.encode(outcome.response_headers).decode(),
+        "response_body": outcome.response_body,
+        "status": settlement.status,
+        "due_at": settlement.due_at,
+        "reason": settlement.reason,
+    }
 
 
 def _settle_sqlite(tx: Transaction, settlement: Settlement, now: datetime) -> bool:
