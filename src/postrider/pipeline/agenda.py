@@ -75,6 +75,8 @@ class Agenda(Generic[Item]):
             self._changed.notify_all()
 
     def _add(self, item: Item) -> None:
+        if self._closed:
+            return
         if item in self._served:
             self._again.add(item)
         elif item not in self._queued:
