@@ -156,7 +156,7 @@ class House:
 
 
 @contextmanager
-def build_house(database: Database) -> Iterator[House]:
+def build_house(database: Database, *, aws_endpoint_url: str | None = None) -> Iterator[House]:
     """Build a house in a migrated database."""
     clock, ring = MovableClock(), RecordingRing()
     randomness = random.Random(1)
@@ -167,7 +167,7 @@ def build_house(database: Database) -> Iterator[House]:
         clock=clock,
         ids=Ids(clock, randomness),
         box=SecretBox([new_key()]),
-        transports=Registry(Surroundings(http, guard)),
+        transports=Registry(Surroundings(http, guard, aws_endpoint_url)),
         ring=ring,
         random=randomness,
         options=Options("https://postrider.test", timedelta(seconds=20), timedelta(days=30), timedelta(days=90)),
@@ -178,4 +178,5 @@ def build_house(database: Database) -> Iterator[House]:
         yield house
     finally:
         house.close()
+        services.transports.close()
         http.stop()

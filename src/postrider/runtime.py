@@ -77,7 +77,9 @@ def build(settings: Settings) -> Runtime:
     box = secret_box(settings)
     clock, refresh = _clock(database)
     http = HttpEngine(Guard(settings.networks()), per_host=settings.host_in_flight)
-    bell = make_app(_required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"))
+    bell = make_app(
+        _required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"), prefix=settings.queue_prefix
+    )
     ringer = Ringer(bell, _may_ring(database, clock))
     # Not for secrets: ids, jitter and spreading.
     randomness = random.Random()  # noqa: S311

@@ -22,6 +22,11 @@ class Settings(BaseSettings):
     broker_url: SecretStr = Field(
         default=SecretStr(""), description="Celery broker: `redis://…`, `amqp://…` (RabbitMQ) or `memory://`."
     )
+    queue_prefix: str = Field(
+        default="postrider",
+        pattern=r"^[A-Za-z0-9_.-]{1,100}$",
+        description="Begins the names of the two queues, so that several installations can share a broker.",
+    )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Fernet keys, comma-separated: the first encrypts stored secrets, all decrypt."
     )

@@ -24,10 +24,9 @@ class _Process:
 
     def open(self) -> None:
         """Put the process together; exits with a sentence when something is missing."""
-        settings = Settings()
-        configure_logs(settings)
+        configure_logs(_settings)
         try:
-            self._runtime = build(settings)
+            self._runtime = build(_settings)
         except PostriderError as error:
             sys.exit(f"postrider worker: {error.detail}")
         self._worker = Worker(self._runtime)
@@ -49,7 +48,8 @@ class _Process:
             self._runtime.close()
 
 
-app = make_app(Settings().broker_url.get_secret_value() or "memory://")
+_settings = Settings()
+app = make_app(_settings.broker_url.get_secret_value() or "memory://localhost", prefix=_settings.queue_prefix)
 _process = _Process()
 
 

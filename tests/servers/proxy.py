@@ -96,6 +96,8 @@ class Proxy:
             # The target is away or one side broke off: both sides learn it by a reset.
             for end in ends:
                 reset(end)
+        except* asyncio.CancelledError:
+            pass  # `cut`, or the test is over
         finally:
             del self._open[task]
             for end in ends:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import tempfile
 import time
@@ -221,6 +222,8 @@ def _environment(settings: Settings, api_key: str) -> dict[str, str]:
         "POSTRIDER_SECRET_KEYS": settings.secret_keys[0].get_secret_value(),
         "POSTRIDER_ALLOWED_NETWORKS": LOOPBACK,
         "POSTRIDER_API_KEY": api_key,
+        # Its rings must not reach the workers of whoever uses the same broker.
+        "POSTRIDER_QUEUE_PREFIX": f"postrider_bench_{secrets.token_hex(6)}",
     }
 
 
