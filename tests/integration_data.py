@@ -44,7 +44,8 @@ def wanted(**changes: Any) -> dict[str, Any]:
 def published(services: Services, tenant: UUID) -> list[Event]:
     """List a tenant's events, oldest first."""
     with services.database.read() as tx:
-        return events.page(tx, tenant, EventFilter(), before=None, limit=100)[::-1]
+        heads = events.page(tx, tenant, EventFilter(), before=None, limit=100)[::-1]
+        return [event for head in heads if (event := events.get(tx, tenant, head.id)) is not None]
 
 
 def told(services: Services, tenant: UUID) -> list[tuple[str, Any]]:

@@ -102,11 +102,11 @@ def replay(services: Services, tenant_id: UUID, event_id: UUID, *, integration_i
     """
     now = services.clock.now()
     with services.database.write() as tx:
-        event = events.get(tx, tenant_id, event_id)
-        if event is None:
+        found = events.heads(tx, tenant_id, [event_id])
+        if not found:
             raise NotFound("no such event")
         if integration_id is not None:
-            _deliver_anew(services, tx, tenant_id, event_id, event.event_type, integration_id, now)
+            _deliver_anew(services, tx, tenant_id, event_id, found[0].event_type, integration_id, now)
         elif not events.replay(tx, tenant_id, event_id, now=now):
             raise Conflict("the event is still being fanned out; try again in a moment")
     if integration_id is not None:

@@ -46,14 +46,13 @@ class EventHead:
     id: UUID
     event_type: str
     created_at: datetime
+    origin: EventOrigin
 
 
 def heads(tx: Transaction, tenant_id: UUID, event_ids: Sequence[UUID]) -> list[EventHead]:
     """Read the heads of events, in the order of the ids given; those that are not there are left out."""
-    query = select(events.c.id, events.c.event_type, events.c.created_at).where(
-        events.c.tenant_id == tenant_id, events.c.id.in_(event_ids)
-    )
-    found = {row.id: EventHead(row.id, row.event_type, row.created_at) for row in tx.execute(query)}
+    query = _heads().where(events.c.tenant_id == tenant_id, events.c.id.in_(event_ids))
+    found = {row.id: _head(row) for row in tx.execute(query)}
     return [found[event_id] for event_id in event_ids if event_id in found]
 
 
@@ -82,9 +81,9 @@ class EventFilter:
     until: datetime | None = None
 
 
-def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID | None, limit: int) -> list[Event]:
-    """List events, newest first, from the one before `before`."""
-    query = _all().where(events.c.tenant_id == tenant_id)
+def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID | None, limit: int) -> list[EventHead]:
+    """List events without their payloads, newest first, from the one before `before`."""
+    query = _heads().where(events.c.tenant_id == tenant_id)
     if wanted.event_type is not None:
         query = query.where(events.c.event_type == wanted.event_type)
     if wanted.since is not None:
@@ -93,7 +92,7 @@ def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID 
         query = query.where(events.c.created_at < wanted.until)
     if before is not None:
         query = query.where(events.c.id < before)
-    return [_event(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
+    return [_head(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
 
 
 def any_tenant_next_waiting(tx: Transaction, *, after: UUID | None) -> UUID | None:
@@ -174,6 +173,14 @@ def any_tenant_forget(tx: Transaction, event_ids: Sequence[UUID]) -> None:
     tx.execute(delete(attempts).where(attempts.c.delivery_id.in_(gone)))
     tx.execute(delete(deliveries).where(deliveries.c.event_id.in_(event_ids)))
     tx.execute(delete(events).where(events.c.id.in_(event_ids)))
+
+
+def _heads() -> Select[Any]:
+    return select(events.c.id, events.c.event_type, events.c.created_at, events.c.origin)
+
+
+def _head(row: Row[Any]) -> EventHead:
+    return EventHead(row.id, row.event_type, row.created_at, EventOrigin(row.origin))
 
 
 def _all() -> Select[Any]:

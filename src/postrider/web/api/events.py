@@ -116,16 +116,16 @@ def replay_event(
     """Deliver an event anew, as new deliveries with new ids."""
     integration_id = body.data.integration_id if body else None
     with services.database.read() as tx:
-        event = events.get(tx, caller.tenant_id, event_id)
-        if event is None:
+        found = events.heads(tx, caller.tenant_id, [event_id])
+        if not found:
             raise NotFound(NOT_FOUND)
         if integration_id is not None and not integrations.known(tx, caller.tenant_id, integration_id):
             raise InvalidInput("data.integration_id", "integration_id: there is no such integration")
     redrive.replay(services, caller.tenant_id, event_id, integration_id=integration_id)
-    return One(data=_head(event))
+    return One(data=_head(found[0]))
 
 
-def _head(event: Event) -> EventHead:
+def _head(event: events.EventHead) -> EventHead:
     return EventHead(
         id=event.id,
         event_type=event.event_type,
