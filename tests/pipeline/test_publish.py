@@ -80,7 +80,9 @@ def test_concurrent_requests_all_get_their_own_answer(house: House, publisher: P
     assert len(by_id) == 400
     with house.services.database.read() as tx:
         found = [events.get(tx, house.tenant.id, event_id) for event_id in by_id]
-    assert {event.id: event.payload for event in found if event is not None} == {one: b"%d" % number for one, number in by_id.items()}
+    assert {event.id: event.payload for event in found if event is not None} == {
+        one: b"%d" % number for one, number in by_id.items()
+    }
 
 
 def test_a_repeated_key_gives_the_first_ids_again(house: House, publisher: Publisher) -> None:

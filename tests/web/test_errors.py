@@ -15,6 +15,7 @@ from postrider.domain.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    NotReadyToStart,
     PostriderError,
     SecretUnreadable,
     TooLarge,
@@ -35,6 +36,7 @@ CASES = [
     (UnsupportedContent("a", "x"), 415),
     (InvalidInput("a", "x"), 422),
     (PostriderError("x"), 500),
+    (NotReadyToStart("x"), 500),
     (Unavailable("x"), 503),
     (SecretUnreadable("x"), 503),
 ]

@@ -40,7 +40,7 @@ def test_everything_there_is_to_say_about_an_integration(api: Api) -> None:
             "timeout_seconds": 2.5,
             "retry_waits": [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000],
             "success_statuses": ["200-299"],
-            "max_in_flight": 128,
+            "max_in_flight": 256,
         },
         "signing_secret": made["signing_secret"],
         "health": {
