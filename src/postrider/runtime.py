@@ -8,8 +8,10 @@ import random
 import secrets
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TextIO, cast
 from uuid import UUID
 
 import structlog
@@ -49,7 +51,6 @@ class Runtime:
     bell: Bell
     http: HttpEngine
     ringer: Ringer
-    refresh_clock: Callable[[], None]
 
     def publisher(self) -> Publisher:
         """Make and start the publisher of a web process."""
@@ -62,6 +63,8 @@ class Runtime:
         self.ringer.stop()
         self.services.transports.close()
         self.http.stop()
+        if isinstance(self.services.clock, DatabaseClock):
+            self.services.clock.stop()
         self.services.database.close()
 
 
@@ -75,7 +78,7 @@ def build(settings: Settings) -> Runtime:
     if not is_current(database):
         raise NotReadyToStart("the database has not had all migrations: run `postrider migrate` first")
     box = secret_box(settings)
-    clock, refresh = _clock(database)
+    clock = _clock(database)
     http = HttpEngine(Guard(settings.networks()), per_host=settings.host_in_flight)
     bell = make_app(
         _required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"), prefix=settings.queue_prefix
@@ -100,7 +103,7 @@ def build(settings: Settings) -> Runtime:
         pepper=_pepper(database, box),
     )
     ringer.start()
-    return Runtime(services, settings, bell, http, ringer, refresh)
+    return Runtime(services, settings, bell, http, ringer)
 
 
 def open_database(settings: Settings) -> Database:
@@ -126,11 +129,12 @@ def _required(value: str, name: str) -> str:
     return value
 
 
-def _clock(database: Database) -> tuple[Clock, Callable[[], None]]:
+def _clock(database: Database) -> Clock:
     if database.is_sqlite:
-        return SystemClock(), lambda: None
+        return SystemClock()
     clock = DatabaseClock(database)
-    return clock, clock.refresh_if_old
+    clock.start()
+    return clock
 
 
 def _may_ring(database: Database, clock: Clock) -> Callable[[Iterable[str]], list[str]]:
@@ -162,7 +166,6 @@ class Worker:
             services,
             wake=self._dispatcher.wake,
             fan_out=self._fan_out.poke,
-            refresh_clock=runtime.refresh_clock,
             every=timedelta(seconds=settings.sweep_seconds),
         )
 
@@ -202,6 +205,22 @@ def _collect_garbage_rarely() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+class _Unbreakable:
+    """A stream whose reader may go away: work must not end because nobody reads its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logs(settings: Settings) -> None:
     """Write one structured line for each thing that happened to standard error; libraries' warnings too."""
     last = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
@@ -214,7 +233,7 @@ def configure_logs(settings: Settings) -> None:
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unbreakable(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

@@ -38,7 +38,6 @@ def sweeping(house: House) -> Iterator[Sweep]:
         house.services,
         wake=house.dispatcher.wake,
         fan_out=fan_out.poke,
-        refresh_clock=lambda: None,
         every=timedelta(milliseconds=20),
     )
     fan_out.start()
@@ -86,7 +85,6 @@ def test_one_worker_sweeps_at_a_time(house: House) -> None:
             house.services,
             wake=lambda _: None,
             fan_out=lambda: fanned.append(name),
-            refresh_clock=lambda: None,
             every=timedelta(seconds=1),
         )
 
@@ -110,7 +108,6 @@ def test_a_sweeper_that_died_is_replaced(house: House) -> None:
             house.services,
             wake=lambda _: None,
             fan_out=lambda name=name: fanned.append(name),
-            refresh_clock=lambda: None,
             every=timedelta(seconds=1),
         )
         for name in ("dead", "heir")

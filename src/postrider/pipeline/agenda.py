@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ class Agenda(Generic[Item]):
         self._served: set[Item] = set()
         self._again: set[Item] = set()
         self._appointments: list[tuple[float, int, Item]] = []
+        self._moments: dict[Item, float] = {}
         self._number = count()
         self._closed = False
 
@@ -32,8 +34,11 @@ class Agenda(Generic[Item]):
             self._add(item)
 
     def add_at(self, item: Item, moment: float) -> None:
-        """Ask for a turn at a moment of the monotonic clock."""
+        """Ask for a turn at a moment of the monotonic clock; of several such wishes the earliest counts."""
         with self._changed:
+            if self._moments.get(item, math.inf) <= moment:
+                return
+            self._moments[item] = moment
             heapq.heappush(self._appointments, (moment, next(self._number), item))
             self._changed.notify()
 
@@ -86,7 +91,10 @@ class Agenda(Generic[Item]):
 
     def _promote(self, now: float) -> None:
         while self._appointments and self._appointments[0][0] <= now:
-            self._add(heapq.heappop(self._appointments)[2])
+            moment, _, item = heapq.heappop(self._appointments)
+            if self._moments.get(item) == moment:
+                del self._moments[item]
+                self._add(item)
 
     def _until_next(self) -> float | None:
         return max(self._appointments[0][0] - time.monotonic(), 0) if self._appointments else None

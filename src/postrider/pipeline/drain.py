@@ -15,7 +15,7 @@ from postrider.domain.errors import PostriderError
 from postrider.domain.integration import Integration
 from postrider.domain.message import Message, Sender, compose
 from postrider.domain.news import integration_news
-from postrider.domain.outcome import Landed, Outcome, Verdict
+from postrider.domain.outcome import Outcome, Verdict
 from postrider.domain.ports import Flight, FlightLimits, Transport
 from postrider.domain.retry import Decision, Verb, decide
 from postrider.services import Services
@@ -84,7 +84,8 @@ class Drain:
     _opened: _Opened | None = None
     _retiring: list[_Opened] = field(default_factory=list)
     _held: dict[UUID, _Flying] = field(default_factory=dict)
-    _landed: list[Landed] = field(default_factory=list)
+    _landed: dict[UUID, Outcome] = field(default_factory=dict)
+    _unsent: list[UUID] = field(default_factory=list)
     _settle_at: float = 0.0
     _slot_until: datetime | None = None
     _noted_success: float = 0.0
@@ -138,7 +139,10 @@ class Drain:
     def _collect(self) -> None:
         had = bool(self._landed)
         for opened in (*self._retiring, *([self._opened] if self._opened else [])):
-            self._landed += opened.flight.take(0)
+            for landed in opened.flight.take(0):
+                # What is not held any more was taken back by the sweep: its row has moved on without us.
+                if landed.message_id in self._held:
+                    self._landed.setdefault(landed.message_id, landed.outcome)
         if self._landed and not had:
             self._settle_at = time.monotonic() + SETTLE_AFTER_SECONDS
 
@@ -155,10 +159,12 @@ class Drain:
         if not self._landed:
             return
         now = self.services.clock.now()
-        ids = self.services.ids.many(len(self._landed))
+        flying = [self._held[delivery_id] for delivery_id in self._landed]
         settled = [
-            self._settlement(self._held[landed.message_id], landed.outcome, attempt_id, now)
-            for landed, attempt_id in zip(self._landed, ids, strict=True)
+            self._settlement(one, outcome, attempt_id, now)
+            for one, outcome, attempt_id in zip(
+                flying, self._landed.values(), self.services.ids.many(len(flying)), strict=True
+            )
         ]
         try:
             with self.services.database.write_once() as tx:
@@ -169,13 +175,16 @@ class Drain:
         except Exception:
             # Something in these outcomes is not to be stored. Their leases run out; they are claimed again, and buried
             # when that does not help.
-            self._forget([landed.message_id for landed in self._landed])
-            self._landed = []
+            self._drop(list(self._landed))
             raise
-        self._forget([landed.message_id for landed in self._landed])
-        self._landed = []
+        self._drop(list(self._landed))
         self._tell(settled, moved)
         self._note_health(settled, now)
+        gone = [
+            one.opened.integration for one, settlement in zip(flying, settled, strict=True) if settlement.outcome.gone
+        ]
+        if gone:
+            self._disable(gone[-1], "gone", now)
 
     def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
         decision = self._decide(flying, outcome, now)
@@ -199,9 +208,12 @@ class Drain:
         )
 
     def _drop_expired(self, now: datetime) -> None:
-        over = [landed for landed in self._landed if self._held[landed.message_id].claimed.lease_until <= now]
-        self._landed = [landed for landed in self._landed if landed not in over]
-        self._forget([landed.message_id for landed in over])
+        self._drop([one for one in self._landed if self._held[one].claimed.lease_until <= now])
+
+    def _drop(self, delivery_ids: list[UUID]) -> None:
+        for delivery_id in delivery_ids:
+            del self._landed[delivery_id]
+        self._forget(delivery_ids)
 
     def _forget(self, delivery_ids: list[UUID]) -> None:
         for delivery_id in delivery_ids:
@@ -246,8 +258,6 @@ class Drain:
         last = failed[-1].outcome
         with self.services.database.write_once() as tx:
             integrations.any_tenant_failed(tx, self.integration_id, failures=len(failed), error=last.error, now=now)
-        if any(one.outcome.gone for one in failed):
-            self._disable("gone", now)
 
     def _note_success(self, now: datetime) -> None:
         if not self._failing and time.monotonic() < self._noted_success + NOTE_SUCCESS_SECONDS:
@@ -256,17 +266,15 @@ class Drain:
             integrations.any_tenant_succeeded(tx, self.integration_id, now=now)
         self._failing, self._noted_success = False, time.monotonic()
 
-    def _disable(self, reason: str, now: datetime) -> None:
-        """Switch the integration off, and publish that."""
-        assert self._opened is not None  # noqa: S101 - as above
+    def _disable(self, integration: Integration, reason: str, now: datetime) -> None:
+        """Switch the integration off, unless it was changed since it was read, and publish that."""
         with self.services.database.write() as tx:
-            if not integrations.any_tenant_disable(tx, self.integration_id, reason=reason, now=now):
+            if not integrations.any_tenant_disable(
+                tx, integration.id, version=integration.version, reason=reason, now=now
+            ):
                 return
-            news = integration_news(
-                self.services.ids.new(), self._opened.integration, "disabled", reason=reason, now=now
-            )
-            events.add(tx, [news])
-        log.warning("integration.disabled", integration_id=str(self.integration_id), reason=reason)
+            events.add(tx, [integration_news(self.services.ids.new(), integration, "disabled", reason=reason, now=now)])
+        log.warning("integration.disabled", integration_id=str(integration.id), reason=reason)
         self.heard = False
         self.services.ring.fan_out()
 
@@ -286,7 +294,7 @@ class Drain:
             self.heard = True
             return
         claimed = self._claim(room, now, alone=False)
-        self.heard = len(claimed) == room
+        self.heard = self.heard or len(claimed) == room
         if not claimed and not self._in_flight():
             claimed = self._claim_suspect(now)
         if claimed:
@@ -339,9 +347,22 @@ class Drain:
             return
         assert self._opened is not None  # noqa: S101 - reopened above
         opened = self._opened
+        if claimed[0].lease_until < self.services.clock.now() + opened.integration.policy.timeout:
+            # The lease is shorter than an attempt may take: the timeout was raised, or the claim took long.
+            self._give_back_claimed(claimed)
+            self.heard = True
+            return
+        fresh = [one for one in claimed if one.delivery_id not in self._held]
         self._held |= {one.delivery_id: _Flying(one, opened) for one in claimed}
-        self.budget.used += len(claimed)
-        opened.flight.put([message for one in claimed if (message := self._compose(opened, one, now)) is not None])
+        self.budget.used += len(fresh)
+        try:
+            messages = [message for one in fresh if (message := self._compose(opened, one, now)) is not None]
+            opened.flight.put(messages)
+        except Exception:
+            self._unsent += [one.delivery_id for one in fresh]
+            raise
+        finally:
+            self._return_unsent()
 
     def _compose(self, opened: _Opened, claimed: Claimed, now: datetime) -> Message | None:
         try:
@@ -356,7 +377,7 @@ class Drain:
         except Exception as error:  # noqa: BLE001 - one message that cannot be made must not stop the others
             detail = f"the message could not be made: {type(error).__name__}"
             outcome = Outcome(Verdict.PERMANENT, error="compose_failed", detail=detail)
-            self._landed.append(Landed(claimed.delivery_id, outcome))
+            self._landed[claimed.delivery_id] = outcome
             self._settle_at = time.monotonic()
             return None
 
@@ -387,17 +408,20 @@ class Drain:
     # -- giving back -------------------------------------------------------------------------------------------------
 
     def _give_back(self) -> None:
-        """Give back what no byte was sent of; once."""
+        """Give back what no byte was sent of."""
         self.heard = False
-        if self._closing:
-            return
-        self._closing = True
-        unsent: list[UUID] = []
-        for opened in (*self._retiring, *([self._opened] if self._opened else [])):
-            unsent += opened.flight.close()
-        if unsent:
-            self._give_back_claimed([self._held[delivery_id].claimed for delivery_id in unsent])
-            self._forget(unsent)
+        if not self._closing:
+            self._closing = True
+            for opened in (*self._retiring, *([self._opened] if self._opened else [])):
+                self._unsent += opened.flight.close()
+        self._return_unsent()
+
+    def _return_unsent(self) -> None:
+        """Give back what is noted as not sent; what the database does not take now is tried again."""
+        if self._unsent:
+            self._give_back_claimed([self._held[delivery_id].claimed for delivery_id in self._unsent])
+            self._forget(self._unsent)
+            self._unsent = []
 
     def _give_back_claimed(self, claimed: list[Claimed]) -> None:
         with self.services.database.write_once() as tx:
@@ -443,4 +467,5 @@ class Drain:
             bells.any_tenant_free_slot(tx, self.integration_id, holder=self.holder)
         self._slot_until = None
         with self.services.database.read() as tx:
-            self.heard = claims.any_tenant_due(tx, self.integration_id, now=self.services.clock.now())
+            due = claims.any_tenant_due(tx, self.integration_id, now=self.services.clock.now())
+        self.heard = self.heard or due

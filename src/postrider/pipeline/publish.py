@@ -57,6 +57,9 @@ class Published:
     created_at: datetime
 
 
+Answer = tuple[Published, ...] | Conflict
+
+
 @dataclass(slots=True)
 class _Waiting:
     publishing: Publishing
@@ -148,6 +151,11 @@ class Publisher:
         for waiting in group:
             try:
                 (answer,) = store_group(self._services, [waiting.publishing])
+            except Unavailable as error:
+                # It would be the same for the rest, and each try may take seconds.
+                for rest in group[group.index(waiting) :]:
+                    _refuse(rest, error)
+                break
             except Exception as error:  # noqa: BLE001 - as above
                 _refuse(waiting, error)
                 continue
@@ -159,75 +167,73 @@ class Publisher:
 
 
 def _refuse(waiting: _Waiting, error: Exception) -> None:
+    waiting.future.set_exception(error)
     if not isinstance(error, PostriderError):
         log.error("publish.failed", tenant_id=str(waiting.publishing.tenant_id), exc_info=error)
-    waiting.future.set_exception(error)
 
 
-def store_group(services: Services, group: Sequence[Publishing]) -> list[tuple[Published, ...] | Conflict]:
+def store_group(services: Services, group: Sequence[Publishing]) -> list[Answer]:
     """Store requests in one transaction; answers in their order, Conflict for a key that stands for another body."""
     now = services.clock.now()
     with services.database.write() as tx:
-        placed = [_place(services, tx, publishing, now) for publishing in group]
-        fresh = [event for one in placed if isinstance(one, _Placed) for event in one.fresh]
-        events.add(tx, fresh)
-        return [one if isinstance(one, Conflict) else one.answer for one in placed]
+        group_of_one_commit = _Group(services, tx, now)
+        answers = [group_of_one_commit.place(publishing) for publishing in group]
+        events.add(tx, group_of_one_commit.fresh)
+        return answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    answer: tuple[Published, ...]
-    fresh: tuple[Event, ...]
+class _Group:
+    """The requests that share a transaction; what one has just made, a repeat beside it must find."""
 
+    def __init__(self, services: Services, tx: Transaction, now: datetime) -> None:
+        self._services, self._tx, self._now = services, tx, now
+        self.fresh: list[Event] = []
+        self._made: dict[UUID, Published] = {}
 
-def _place(services: Services, tx: Transaction, publishing: Publishing, now: datetime) -> _Placed | Conflict:
-    new = _events(services, publishing, now)
-    if publishing.idempotency_key is not None:
-        had = idempotency.claim(
-            tx, publishing.tenant_id, _keyed(publishing.idempotency_key, publishing.body_hash, new), now=now
-        )
-        return _fresh(new) if had is None else _again(tx, publishing.tenant_id, had, publishing.body_hash)
-    if any(event.idempotency_key is not None for event in publishing.events):
-        return _place_keyed_events(tx, publishing, new, now)
-    return _fresh(new)
+    def place(self, publishing: Publishing) -> Answer:
+        """Take a request's keys and note its events; they are inserted together at the end."""
+        new = _events(self._services, publishing, self._now)
+        if publishing.idempotency_key is not None:
+            return self._keyed(publishing.tenant_id, publishing.idempotency_key, publishing.body_hash, new)
+        if any(event.idempotency_key is not None for event in publishing.events):
+            return self._place_keyed_events(publishing, new)
+        return self._keep(new)
 
-
-def _place_keyed_events(
-    tx: Transaction, publishing: Publishing, new: tuple[Event, ...], now: datetime
-) -> _Placed | Conflict:
-    answer: list[Published] = []
-    fresh: list[Event] = []
-    savepoint = tx.begin_nested()
-    for given, event in zip(publishing.events, new, strict=True):
-        placed: _Placed | Conflict = _fresh((event,))
-        if given.idempotency_key is not None:
-            body_hash = _hash(given)
-            had = idempotency.claim(
-                tx, publishing.tenant_id, _keyed(given.idempotency_key, body_hash, (event,)), now=now
+    def _place_keyed_events(self, publishing: Publishing, new: tuple[Event, ...]) -> Answer:
+        answer: list[Published] = []
+        before = len(self.fresh)
+        savepoint = self._tx.begin_nested()
+        for given, event in zip(publishing.events, new, strict=True):
+            placed = (
+                self._keep((event,))
+                if given.idempotency_key is None
+                else self._keyed(publishing.tenant_id, given.idempotency_key, _hash(given), (event,))
             )
-            placed = placed if had is None else _again(tx, publishing.tenant_id, had, body_hash)
-        if isinstance(placed, Conflict):
-            savepoint.rollback()
-            return placed
-        answer.extend(placed.answer)
-        fresh.extend(placed.fresh)
-    savepoint.commit()
-    return _Placed(tuple(answer), tuple(fresh))
+            if isinstance(placed, Conflict):
+                savepoint.rollback()
+                del self.fresh[before:]
+                return placed
+            answer.extend(placed)
+        savepoint.commit()
+        return tuple(answer)
 
+    def _keyed(self, tenant_id: UUID, key: str, body_hash: bytes, new: tuple[Event, ...]) -> Answer:
+        wanted = idempotency.Publishing(key, body_hash, tuple(event.id for event in new))
+        had = idempotency.claim(self._tx, tenant_id, wanted, now=self._now)
+        if had is None:
+            return self._keep(new)
+        if had.body_hash != body_hash:
+            return Conflict(f"the idempotency key {key!r} was used for another body; use a new key for a new event")
+        if had.event_ids[0] in self._made:
+            return tuple(self._made[event_id] for event_id in had.event_ids)
+        heads = events.heads(self._tx, tenant_id, had.event_ids)
+        return tuple(Published(head.id, head.event_type, head.created_at) for head in heads)
 
-def _again(tx: Transaction, tenant_id: UUID, had: idempotency.Publishing, body_hash: bytes) -> _Placed | Conflict:
-    if had.body_hash != body_hash:
-        return Conflict(f"the idempotency key {had.key!r} was used for another body; use a new key for a new event")
-    heads = events.heads(tx, tenant_id, had.event_ids)
-    return _Placed(tuple(Published(head.id, head.event_type, head.created_at) for head in heads), ())
-
-
-def _fresh(new: tuple[Event, ...]) -> _Placed:
-    return _Placed(tuple(Published(event.id, event.event_type, event.created_at) for event in new), new)
-
-
-def _keyed(key: str, body_hash: bytes, new: tuple[Event, ...]) -> idempotency.Publishing:
-    return idempotency.Publishing(key, body_hash, tuple(event.id for event in new))
+    def _keep(self, new: tuple[Event, ...]) -> tuple[Published, ...]:
+        answer = tuple(Published(event.id, event.event_type, event.created_at) for event in new)
+        self.fresh.extend(new)
+        self._made |= {one.id: one for one in answer}
+        return answer
 
 
 def _hash(given: NewEvent) -> bytes:

@@ -18,6 +18,8 @@ from postrider.store.jobs import Job, JobKind, JobStatus
 
 STEP_ROWS = 1_000
 STEP_JOBS = 5
+PLANNED_AHEAD = timedelta(seconds=2)
+"""A job with a rate sets due times this far ahead and no further, so that a pause holds."""
 
 _DISCARDABLE = (DeliveryStatus.DEAD, DeliveryStatus.SKIPPED)
 _FROM: dict[JobStatus, tuple[JobStatus, ...]] = {
@@ -38,7 +40,9 @@ def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bo
     now = services.clock.now()
     with services.database.write() as tx:
         delivery = _get(tx, tenant_id, delivery_id)
-        if not integrations.known(tx, tenant_id, delivery.integration_id):
+        if not events.hold(tx, tenant_id, delivery.event_id):
+            raise NotFound("no such delivery")
+        if not integrations.known(tx, tenant_id, delivery.integration_id, hold=True):
             raise Conflict("its integration was deleted: there is nowhere to send it")
         done = deliveries.make_due(tx, tenant_id, delivery_id, due_at=now, from_statuses=allowed, now=now)
         _check(done, delivery, "redriven", allowed)
@@ -102,7 +106,7 @@ def replay(services: Services, tenant_id: UUID, event_id: UUID, *, integration_i
     """
     now = services.clock.now()
     with services.database.write() as tx:
-        found = events.heads(tx, tenant_id, [event_id])
+        found = events.heads(tx, tenant_id, [event_id]) if events.hold(tx, tenant_id, event_id) else []
         if not found:
             raise NotFound("no such event")
         if integration_id is not None:
@@ -124,7 +128,7 @@ def _deliver_anew(
     integration_id: UUID,
     now: datetime,
 ) -> None:
-    if not integrations.known(tx, tenant_id, integration_id):
+    if not integrations.known(tx, tenant_id, integration_id, hold=True):
         raise NotFound("no such integration")
     delivery = Delivery(
         id=services.ids.new(),
@@ -196,7 +200,7 @@ def step_jobs(services: Services) -> None:
     """Bring every running job a step further; the sweep calls this."""
     woken: set[UUID] = set()
     with services.database.write() as tx:
-        for job in jobs.any_tenant_running(tx, limit=STEP_JOBS):
+        for job in jobs.any_tenant_running(tx, before=services.clock.now() + PLANNED_AHEAD, limit=STEP_JOBS):
             woken |= _step(services, tx, job)
     if woken:
         services.ring.deliver(woken)
@@ -229,7 +233,7 @@ def _budget(job: Job, now: datetime) -> int:
     if job.rate is None or job.kind is JobKind.DISCARD:
         return STEP_ROWS
     ahead = (job.next_due_at or now) - now
-    if ahead > timedelta(seconds=2):
+    if ahead > PLANNED_AHEAD:
         return 0
     return min(max(int(job.rate * 3), 1), STEP_ROWS)
 

@@ -12,7 +12,7 @@ import structlog
 
 from postrider.domain.errors import PostriderError
 from postrider.services import Services
-from postrider.store import bells, claims, events, idempotency, integrations
+from postrider.store import bells, claims, deliveries, events, idempotency, integrations
 
 from .redrive import step_jobs
 
@@ -36,12 +36,11 @@ class Sweep:
         *,
         wake: Callable[[list[UUID]], None],
         fan_out: Callable[[], None],
-        refresh_clock: Callable[[], None],
         every: timedelta,
     ) -> None:
         """`wake` and `fan_out` set this process to work at once; other workers are rung."""
         self._services, self._wake, self._fan_out = services, wake, fan_out
-        self._refresh_clock, self._every = refresh_clock, every
+        self._every = every
         self._holder = services.ids.new()
         self._cursor: UUID | None = None
         self._forget_at = 0.0
@@ -74,7 +73,6 @@ class Sweep:
 
     def turn(self) -> None:
         """Sweep once, unless another worker is at it."""
-        self._refresh_clock()
         now = self._services.clock.now()
         until = now + max(self._every * 5, timedelta(seconds=5))
         with self._services.database.write_once() as tx:
@@ -130,7 +128,10 @@ def take_back(services: Services) -> int:
 
 
 def forget(services: Services) -> int:
-    """Delete the oldest events past their term, with all that came of them; tells how many."""
+    """Delete the oldest events past their term, with all that came of them, and old idempotency keys.
+
+    Tells how many of the more numerous there were: as many as a turn takes means that there may be more.
+    """
     now = services.clock.now()
     with services.database.write() as tx:
         old = events.any_tenant_forgettable(
@@ -141,7 +142,8 @@ def forget(services: Services) -> int:
         )
         if old:
             events.any_tenant_forget(tx, old)
-        idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
+        keys = idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
+        orphans = deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
     if old:
         log.info("events.forgotten", events=len(old))
-    return len(old)
+    return max(len(old), keys, orphans)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, bindparam, case, literal, select, text, update
+from sqlalchemy import ScalarSelect, Select, bindparam, case, literal, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
@@ -20,7 +20,7 @@ from postrider.domain.outcome import Outcome, Verdict
 
 from .bulk import insert_rows
 from .engine import Transaction
-from .tables import attempts, deliveries, events, integrations
+from .tables import attempts, deliveries, events, integrations, status_is
 from .types import Instant
 
 _CLAIM_POSTGRESQL = text(f"""
@@ -164,7 +164,7 @@ WITH told AS (
                       THEN 'integration_deleted' ELSE t.reason END,
         error = t.error, token = NULL, lease_until = NULL, updated_at = :now
     FROM told t, integrations i
-    WHERE d.id = t.id AND d.token = t.token AND d.status = 'sending' AND i.id = t.integration_id
+    WHERE d.id = t.id AND d.token = t.token AND i.id = t.integration_id
     RETURNING d.id
 ), written AS (
     INSERT INTO attempts (id, delivery_id, tenant_id, integration_id, number, started_at, duration_ms, verdict,
@@ -232,7 +232,7 @@ FROM (
            json_extract(value, '$.reason') AS reason, json_extract(value, '$.error') AS error
     FROM json_each(:told)
 ) t, integrations i
-WHERE deliveries.id = t.id AND deliveries.token = t.token AND deliveries.status = 'sending'
+WHERE deliveries.id = t.id AND deliveries.token = t.token
   AND i.id = deliveries.integration_id
 RETURNING deliveries.id
 """)
@@ -310,14 +310,30 @@ def _milliseconds(outcome: Outcome) -> float:
 
 
 def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: datetime) -> None:
-    """Make deliveries that were claimed and not sent due again, as if they had not been claimed."""
+    """Make deliveries that were claimed and not sent due again, as if they had not been claimed.
+
+    Those of an integration that was deleted meanwhile are discarded.
+    """
     d = deliveries.c
+    dropped = _integration_is_deleted()
     tx.execute(
         update(deliveries)
         .where(d.id.in_([c.delivery_id for c in claimed]), d.token.in_({c.token for c in claimed}))
-        .where(d.status == "sending")
-        .values(status="pending", attempt=d.attempt - 1, due_at=now, token=None, lease_until=None, updated_at=now)
+        .values(
+            status=case((dropped, "discarded"), else_="pending"),
+            due_at=case((dropped, None), else_=literal(now, d.due_at.type)),
+            reason=case((dropped, "integration_deleted"), else_=""),
+            attempt=d.attempt - 1,
+            token=None,
+            lease_until=None,
+            updated_at=now,
+        )
     )
+
+
+def _integration_is_deleted() -> ScalarSelect[bool]:
+    i = integrations.c
+    return select(i.deleted_at.is_not(None)).where(i.id == deliveries.c.integration_id).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +357,7 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
     d = deliveries.c
     over = (
         select(d.id, d.tenant_id, d.integration_id, d.attempt, d.lost + 1, d.started_at)
-        .where(d.status == "sending", d.lease_until < now)
+        .where(status_is(d.status, "sending"), d.lease_until < now)
         .order_by(d.lease_until)
         .limit(len(new_ids))
         .with_for_update(skip_locked=True)
@@ -349,8 +365,7 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
     found = [Expired(*row) for row in tx.execute(over)]
     if not found:
         return []
-    deleted = select(integrations.c.deleted_at.is_not(None)).where(integrations.c.id == d.integration_id)
-    buried, dropped = d.lost + 1 >= LOST_LIMIT, deleted.scalar_subquery()
+    buried, dropped = d.lost + 1 >= LOST_LIMIT, _integration_is_deleted()
     tx.execute(
         update(deliveries)
         .where(d.id.in_([e.delivery_id for e in found]))
@@ -398,7 +413,7 @@ def any_tenant_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> b
     query = (
         select(literal(1))
         .join(integrations, i.id == d.integration_id)
-        .where(d.integration_id == integration_id, d.status == "pending", d.due_at <= now)
+        .where(d.integration_id == integration_id, status_is(d.status, "pending"), d.due_at <= now)
         .where(i.enabled, i.deleted_at.is_(None))
         .limit(1)
     )

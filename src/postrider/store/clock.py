@@ -6,12 +6,17 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import text
+
+from postrider.domain.errors import Unavailable
 
 from .engine import Database
 
 REFRESH_SECONDS = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = structlog.get_logger()
 
 
 class SystemClock:
@@ -33,23 +38,34 @@ class DatabaseClock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._guard = threading.Lock()
         self._offset = 0.0
-        self._refresh_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
         self._refresh()
 
     def now(self) -> datetime:
         return _EPOCH + timedelta(seconds=time.monotonic() + self._offset)
 
-    def refresh_if_old(self) -> None:
-        """Look at the database's clock if a minute has passed; the sweep calls this."""
-        if time.monotonic() >= self._refresh_at:
-            self._refresh()
+    def start(self) -> None:
+        """Keep it right from now on, by a look each minute."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(REFRESH_SECONDS):
+            try:
+                self._refresh()
+            except Unavailable as error:
+                log.warning("clock.not_refreshed", detail=error.detail)
 
     def _refresh(self) -> None:
-        with self._guard, self._database.read() as tx:
+        with self._database.read() as tx:
             before = time.monotonic()
             theirs: float = tx.execute(text("SELECT extract(epoch FROM clock_timestamp())::float8")).scalar_one()
             middle = (before + time.monotonic()) / 2
             self._offset = theirs - middle
-            self._refresh_at = middle + REFRESH_SECONDS

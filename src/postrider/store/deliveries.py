@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, select, update
 
 from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus, before
 
 from .bulk import insert_rows
 from .engine import Transaction
-from .tables import attempts, deliveries
+from .tables import attempts, deliveries, integrations, status_is
 
 
 def add(tx: Transaction, tenant_id: UUID, new: Sequence[Delivery]) -> None:
@@ -106,12 +106,16 @@ def make_due(
     from_statuses: Sequence[DeliveryStatus],
     now: datetime,
 ) -> bool:
-    """Begin a new round for a delivery: attempt numbers go on, the retry budget starts anew. False if not allowed."""
+    """Begin a new round for a delivery: attempt numbers go on, the retry budget starts anew.
+
+    False if its status does not allow it, or its integration was deleted.
+    """
     d = deliveries.c
     allowed = set(from_statuses) & set(before(DeliveryStatus.PENDING))
     done = tx.execute(
         update(deliveries)
         .where(d.tenant_id == tenant_id, d.id == delivery_id, d.status.in_(allowed))
+        .where(exists().where(integrations.c.id == d.integration_id, integrations.c.deleted_at.is_(None)))
         .values(
             status=DeliveryStatus.PENDING.value,
             due_at=due_at,
@@ -150,8 +154,25 @@ def discard_pending(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, r
     d = deliveries.c
     done = tx.execute(
         update(deliveries)
-        .where(d.tenant_id == tenant_id, d.integration_id == integration_id, d.status == "pending")
+        .where(d.tenant_id == tenant_id, d.integration_id == integration_id, status_is(d.status, "pending"))
         .values(status=DeliveryStatus.DISCARDED.value, due_at=None, reason=reason, updated_at=now)
+    )
+    return done.rowcount
+
+
+def any_tenant_discard_orphans(tx: Transaction, *, now: datetime, limit: int) -> int:
+    """Discard what is pending for deleted integrations; tells how many. A net: each way there has its own guard."""
+    d, i = deliveries.c, integrations.c
+    orphans = (
+        select(d.id)
+        .join(integrations, i.id == d.integration_id)
+        .where(i.deleted_at.is_not(None), status_is(d.status, "pending"))
+        .limit(limit)
+    )
+    done = tx.execute(
+        update(deliveries)
+        .where(d.id.in_(orphans), status_is(d.status, "pending"))
+        .values(status=DeliveryStatus.DISCARDED.value, due_at=None, reason="integration_deleted", updated_at=now)
     )
     return done.rowcount
 
@@ -185,7 +206,7 @@ def _conditions(tenant_id: UUID, wanted: DeliveryFilter) -> list[ColumnElement[b
     d = deliveries.c
     conditions: list[ColumnElement[bool]] = [d.tenant_id == tenant_id]
     if len(wanted.statuses) == 1:
-        conditions.append(_status_is(wanted.statuses[0]))
+        conditions.append(status_is(d.status, wanted.statuses[0].value))
     elif wanted.statuses:
         conditions.append(d.status.in_([status.value for status in wanted.statuses]))
     if wanted.ids:
@@ -203,11 +224,6 @@ def _conditions(tenant_id: UUID, wanted: DeliveryFilter) -> list[ColumnElement[b
     if wanted.until is not None:
         conditions.append(d.created_at < wanted.until)
     return conditions
-
-
-def _status_is(status: DeliveryStatus) -> ColumnElement[bool]:
-    # Written out, not bound: only so can the planner use the partial index of the status.
-    return deliveries.c.status == literal_column(f"'{status.value}'")
 
 
 def _all() -> Select[Any]:

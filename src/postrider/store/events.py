@@ -150,21 +150,25 @@ def mark_fanned_out_upto(tx: Transaction, tenant_id: UUID, event_id: UUID, *, in
     )
 
 
+def hold(tx: Transaction, tenant_id: UUID, event_id: UUID) -> bool:
+    """Keep an event from being forgotten until the transaction ends; False when there is none (any more)."""
+    query = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.id == event_id)
+    return tx.execute(query.with_for_update(read=True)).scalar_one_or_none() is not None
+
+
 def any_tenant_forgettable(tx: Transaction, *, ended_before: datetime, dead_before: datetime, limit: int) -> list[UUID]:
-    """List the oldest events of which nothing is pending, sending or inside its term."""
+    """Lock the oldest events of which nothing is pending, sending or inside its term."""
     kept = exists().where(
         deliveries.c.event_id == events.c.id,
         (deliveries.c.status.in_(("pending", "sending")))
         | and_(deliveries.c.status == "dead", deliveries.c.updated_at >= dead_before)
         | and_(deliveries.c.status != "dead", deliveries.c.updated_at >= ended_before),
     )
-    query = (
-        select(events.c.id)
-        .where(events.c.created_at < ended_before, events.c.fanned_out_at.is_not(None), ~kept)
-        .order_by(events.c.created_at)
-        .limit(limit)
-    )
-    return list(tx.execute(query).scalars())
+    over = select(events.c.id).where(events.c.created_at < ended_before, events.c.fanned_out_at.is_not(None), ~kept)
+    oldest = over.order_by(events.c.created_at).limit(limit).with_for_update(skip_locked=True)
+    locked = list(tx.execute(oldest).scalars())
+    # Asked again with the locks in hand: a redrive may have come between the look and the lock.
+    return list(tx.execute(over.where(events.c.id.in_(locked))).scalars()) if locked else []
 
 
 def any_tenant_forget(tx: Transaction, event_ids: Sequence[UUID]) -> None:

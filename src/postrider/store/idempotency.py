@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .engine import Transaction
@@ -56,15 +55,9 @@ def claim(tx: Transaction, tenant_id: UUID, new: Publishing, *, now: datetime) -
 
 def any_tenant_forget(tx: Transaction, *, now: datetime, limit: int) -> int:
     """Delete keys that are over a day old; tells how many."""
-    old: Sequence[tuple[UUID, str]] = [
-        (row.tenant_id, row.key)
-        for row in tx.execute(
-            select(idempotency.c.tenant_id, idempotency.c.key)
-            .where(idempotency.c.created_at < now - KEPT)
-            .order_by(idempotency.c.created_at)
-            .limit(limit)
-        )
-    ]
-    for tenant_id, key in old:
-        tx.execute(delete(idempotency).where(idempotency.c.tenant_id == tenant_id, idempotency.c.key == key))
-    return len(old)
+    key = tuple_(idempotency.c.tenant_id, idempotency.c.key)
+    over = idempotency.c.created_at < now - KEPT
+    oldest = (
+        select(idempotency.c.tenant_id, idempotency.c.key).where(over).order_by(idempotency.c.created_at).limit(limit)
+    )
+    return tx.execute(delete(idempotency).where(key.in_(oldest), over)).rowcount

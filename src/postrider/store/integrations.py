@@ -15,7 +15,7 @@ from postrider.domain.integration import DeliveryPolicy, Integration
 from . import bells
 from .engine import Transaction
 from .secrets import SecretBox
-from .tables import deliveries, integration_state, integrations, observations
+from .tables import deliveries, integration_state, integrations, observations, status_is
 from .types import Instant
 
 SIGNING_SECRET = "signing_secret"  # noqa: S105 - the name of a member, not a secret
@@ -83,13 +83,15 @@ def any_tenant_get(tx: Transaction, box: SecretBox, integration_id: UUID) -> Int
     return _one(box, tx.execute(_all().where(integrations.c.id == integration_id)).one_or_none())
 
 
-def known(tx: Transaction, tenant_id: UUID, integration_id: UUID) -> bool:
-    """Tell whether the tenant has the integration, without opening its secrets."""
+def known(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, hold: bool = False) -> bool:
+    """Tell whether the tenant has the integration, without opening its secrets; `hold` keeps it until the end."""
     query = select(integrations.c.id).where(
         integrations.c.tenant_id == tenant_id,
         integrations.c.id == integration_id,
         integrations.c.deleted_at.is_(None),
     )
+    if hold:
+        query = query.with_for_update(read=True)
     return tx.execute(query).scalar_one_or_none() is not None
 
 
@@ -117,11 +119,12 @@ def remove(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datet
     return done.rowcount == 1
 
 
-def any_tenant_disable(tx: Transaction, integration_id: UUID, *, reason: str, now: datetime) -> bool:
-    """Switch an integration off because of what its far side said; False when it was off already."""
+def any_tenant_disable(tx: Transaction, integration_id: UUID, *, version: int, reason: str, now: datetime) -> bool:
+    """Switch an integration off because of what its far side said; False when it was off or changed meanwhile."""
     done = tx.execute(
         update(integrations)
-        .where(integrations.c.id == integration_id, integrations.c.enabled, integrations.c.deleted_at.is_(None))
+        .where(integrations.c.id == integration_id, integrations.c.version == version)
+        .where(integrations.c.enabled, integrations.c.deleted_at.is_(None))
         .values(enabled=False, disabled_reason=reason, updated_at=now, version=integrations.c.version + 1)
     )
     return done.rowcount == 1
@@ -168,7 +171,8 @@ def observer(tx: Transaction, tenant_id: UUID, integration_id: UUID) -> Observer
         integrations.c.id == integration_id,
         integrations.c.deleted_at.is_(None),
     )
-    row = tx.execute(query).one_or_none()
+    # Kept as it is until the transaction ends, as by `observers`.
+    row = tx.execute(query.with_for_update(read=True)).one_or_none()
     return None if row is None else Observer(row.id, row.created_at, row.enabled, tuple(row.observes))
 
 
@@ -186,7 +190,7 @@ def any_tenant_walk(
     paged = some.order_by(integrations.c.id).limit(limit).subquery()
     due = exists().where(
         deliveries.c.integration_id == paged.c.id,
-        deliveries.c.status == "pending",
+        status_is(deliveries.c.status, "pending"),
         deliveries.c.due_at <= now,
     )
     parked = exists().where(integration_state.c.integration_id == paged.c.id, integration_state.c.parked_until > now)

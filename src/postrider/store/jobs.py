@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, or_, select, update
 
 from postrider.domain.delivery import DeliveryStatus
 
 from .deliveries import DeliveryFilter
 from .engine import Transaction
-from .tables import jobs
+from .tables import jobs, status_is
 
 
 class JobKind(StrEnum):
@@ -89,10 +89,20 @@ def page(tx: Transaction, tenant_id: UUID, *, before: UUID | None, limit: int) -
     return [_job(row) for row in tx.execute(query.order_by(jobs.c.id.desc()).limit(limit))]
 
 
-def any_tenant_running(tx: Transaction, *, limit: int) -> list[Job]:
-    """Lock running jobs for a step; those that another worker has in hand are left out."""
-    query = _all().where(jobs.c.status == "running").order_by(jobs.c.updated_at).limit(limit)
-    return [_job(row) for row in tx.execute(query.with_for_update(skip_locked=True))]
+def any_tenant_running(tx: Transaction, *, before: datetime, limit: int) -> list[Job]:
+    """Lock running jobs that have something to do before a moment, the longest untouched first.
+
+    Those that another worker has in hand are left out.
+    """
+    query = (
+        _all()
+        .where(status_is(jobs.c.status, "running"))
+        .where(or_(jobs.c.next_due_at.is_(None), jobs.c.next_due_at <= before))
+        .order_by(jobs.c.updated_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_job(row) for row in tx.execute(query)]
 
 
 def step(
