@@ -85,7 +85,7 @@ def test_the_first_delivery_works_word_for_word(tmp_path: Path) -> None:
         seen = run(lines(look) if "KEY=" in look else f"KEY={key}\n{lines(look)}", tmp_path)
 
     assert '"errors"' not in said + seen
-    assert '"total": 1.1' in receiver.text()
+    assert '"total": 1.10' in receiver.text()
     assert '"status":"delivered"' in seen.replace(": ", ":")
 
 

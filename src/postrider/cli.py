@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 # Each command imports what it works with when it runs: `--help` and `tenants` should not wait for a web server.
 
 
+PORT = click.IntRange(0, 65_535)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="postrider")
 def cli() -> None:
@@ -37,6 +39,8 @@ def main() -> None:
         cli()
     except PostriderError as error:
         sys.exit(f"postrider: {error.detail}")
+    except OSError as error:
+        sys.exit(f"postrider: {error}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = "POSTRIDER_" + "_".join(str(part) for part in first["loc"]).upper()
@@ -45,20 +49,27 @@ def main() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
-@click.option("--data-dir", default=".postrider", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--port", default=8080, show_default=True, type=PORT, help="Port to listen on; 0: any free one.")
+@click.option(
+    "--data-dir",
+    default=".postrider",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the database and the keys.",
+)
 def up(host: str, port: int, data_dir: Path) -> None:
     """Start everything in one process; nothing else needs to be installed."""
     from .embedded import Embedded, Place, greeting
 
-    place = Place(host, port, data_dir)
-    embedded = Embedded(place, Settings())
-    embedded.run(greeting(place, embedded.api_key))
+    embedded = Embedded(Place(host, port, data_dir), Settings())
+    embedded.run(greeting(embedded.place, embedded.api_key))
 
 
 @cli.command()
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104 - a server's door
-@click.option("--port", default=lambda: int(os.environ.get("PORT", "8080")), show_default="$PORT, or 8080")
+@click.option(
+    "--port", default=8080, envvar="PORT", show_default="$PORT, or 8080", type=PORT, help="Port to listen on."
+)
 @click.option("--processes", default=1, show_default=True, help="Web processes.")
 def web(host: str, port: int, processes: int) -> None:
     """Serve the API."""
@@ -66,7 +77,7 @@ def web(host: str, port: int, processes: int) -> None:
 
     from .embedded import survive_signals
 
-    survive_signals()
+    survive_signals(lambda: 0)
     uvicorn.run(
         "postrider.web_app:create",
         factory=True,
@@ -125,8 +136,10 @@ def bench(scenario: str, events: int | None, workers: int, samples: int, seconds
 
 
 @cli.command("listen")
-@click.option("--port", default=9000, show_default=True, help="Port on 127.0.0.1.")
-@click.option("--status", default=200, show_default=True, help="HTTP status to answer with.")
+@click.option("--port", default=9000, show_default=True, type=PORT, help="Port on 127.0.0.1.")
+@click.option(
+    "--status", default=200, show_default=True, type=click.IntRange(200, 599), help="HTTP status to answer with."
+)
 def listen_here(port: int, status: int) -> None:
     """Run a receiver for trying things out: it prints what arrives."""
     from .listen import listen

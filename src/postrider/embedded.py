@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import socket
+import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import uvicorn
 from pydantic import SecretStr
@@ -16,7 +19,7 @@ from pydantic import SecretStr
 from postrider.bell.hear import BellThread
 from postrider.control import keys, tenants
 from postrider.domain.access import Permission
-from postrider.domain.errors import NotAuthenticated
+from postrider.domain.errors import NotAuthenticated, NotReadyToStart
 from postrider.runtime import Runtime, Worker, build, configure_logs, open_database
 from postrider.services import Services
 from postrider.settings import Settings
@@ -48,8 +51,10 @@ class Embedded:
 
     def __init__(self, place: Place, given: Settings) -> None:
         """Migrate, and make or find the keys. Raises what `runtime.build` raises."""
-        place.data.mkdir(parents=True, exist_ok=True)
-        self._place = place
+        self._lock = _take(place)
+        self._socket = _listen(place)
+        place = replace(place, port=self._socket.getsockname()[1])
+        self.place = place
         self.settings = _completed(place, given)
         configure_logs(self.settings)
         database = open_database(self.settings)
@@ -70,6 +75,7 @@ class Embedded:
                 access_log=False,
                 log_level="warning",
                 timeout_graceful_shutdown=5,
+                log_config=None,
                 timeout_keep_alive=30,
             )
         )
@@ -79,9 +85,9 @@ class Embedded:
         self._worker.start()
         self._bell.start()
         threading.Thread(target=self._greet, args=(greeting,), name="greeter", daemon=True).start()
-        survive_signals()
+        survive_signals(self._worker.in_flight)
         try:
-            self._server.run()
+            self._server.run(sockets=[self._socket])
         finally:
             self._publisher.stop()
             self._bell.stop()
@@ -96,10 +102,50 @@ class Embedded:
         print(greeting, flush=True)  # noqa: T201 - this is what the person who typed `up` reads
 
 
-def survive_signals() -> None:
-    """Let the server end by a signal without the process: uvicorn raises it once more when it has closed."""
+def survive_signals(in_flight: Callable[[], int]) -> None:
+    """Let a signal end the server and not the process, so that what is under way can end; the next one ends it all.
+
+    uvicorn raises the signal once more when it has closed: that is the first that comes here.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        heard.append(number)
+        if len(heard) > 1:
+            # Safe at any moment: what was under way is sent again when its lease ends.
+            os._exit(128 + number)
+        if in_flight():
+            print(f"postrider: stopping; {in_flight()} attempts under way end first. Again to quit now.", flush=True)  # noqa: T201
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, hear)
+
+
+def _take(place: Place) -> IO[str]:
+    """Have the data folder to ourselves until the process ends."""
+    try:
+        place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (place.data / "lock").open("w")
+    except OSError as error:
+        raise NotReadyToStart(f"the data folder {place.data} cannot be used: {error.strerror}") from None
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - it does not exist for Windows
+
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise NotReadyToStart(f"another `postrider up` uses the data folder {place.data}") from None
+    return lock
+
+
+def _listen(place: Place) -> socket.socket:
+    """Take the port before anything else is done."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    try:
+        return socket.create_server((place.host, place.port), family=family, backlog=2048)
+    except OSError as error:
+        raise NotReadyToStart(f"cannot listen on {place.host}, port {place.port}: {error.strerror}") from None
 
 
 def _completed(place: Place, given: Settings) -> Settings:
@@ -128,7 +174,10 @@ def _kept(path: Path, make: Any) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(make())
         made.rename(path)
-    return path.read_text().strip()
+    kept = path.read_text().strip()
+    if not kept:
+        raise NotReadyToStart(f"{path} is empty: put its key back, or remove it")
+    return kept
 
 
 def _api_key(place: Place, runtime: Runtime, settings: Settings) -> str:
@@ -140,6 +189,9 @@ def _api_key(place: Place, runtime: Runtime, settings: Settings) -> str:
         return known
     tenant = _first_tenant(services)
     made = keys.create_key(services, tenant.id, name="postrider up", permissions=frozenset(Permission), preset=known)
+    if made.key.revoked_at is not None:
+        source = "POSTRIDER_API_KEY" if preset else str(path)
+        raise NotReadyToStart(f"the API key of {source} was revoked: set another one, or remove the file to get one")
     if preset is None:
         _kept(path, lambda: made.secret)
     return made.secret
@@ -155,8 +207,8 @@ def _opens(services: Services, key: str) -> bool:
 
 def _first_tenant(services: Services) -> Tenant:
     with services.database.read() as tx:
-        had = stored_tenants.any_tenant_list(tx, limit=1)
-    return had[0] if had else tenants.create_tenant(services, name="default")
+        had = stored_tenants.any_tenant_oldest(tx)
+    return had if had is not None else tenants.create_tenant(services, name="default")
 
 
 def greeting(place: Place, api_key: str) -> str:

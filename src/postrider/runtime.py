@@ -109,7 +109,10 @@ def build(settings: Settings) -> Runtime:
 def open_database(settings: Settings) -> Database:
     """Reach the configured database."""
     url = _required(settings.database_url.get_secret_value(), "POSTRIDER_DATABASE_URL")
-    return Database(url, pool_size=settings.database_pool)
+    try:
+        return Database(url, pool_size=settings.database_pool)
+    except ValueError as error:
+        raise NotReadyToStart(f"POSTRIDER_DATABASE_URL: {error}") from None
 
 
 def secret_box(settings: Settings) -> SecretBox:
@@ -223,7 +226,11 @@ class _Unbreakable:
 
 def configure_logs(settings: Settings) -> None:
     """Write one structured line for each thing that happened to standard error; libraries' warnings too."""
-    last = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    last = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

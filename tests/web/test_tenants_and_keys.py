@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from api import Api, only_error
 
 from postrider.control import keys
+from postrider.control.keys import create_key
 from postrider.control.tenants import create_tenant
 from postrider.domain.access import TENANT_PERMISSIONS, Permission
 
@@ -40,7 +42,7 @@ def test_a_key_is_shown_once(either_api: Api) -> None:
 
 def test_a_key_hands_out_no_more_than_it_has(api: Api) -> None:
     """Asking for a permission that the calling key lacks is 403; without asking, the new key gets what the old has."""
-    key = api.new_key(Permission.EVENTS_READ, Permission.EVENTS_PUBLISH)
+    key = api.new_key(Permission.INTEGRATIONS_WRITE, Permission.EVENTS_READ)
 
     refused = api.post("/v2/api-keys", {"name": "k", "permissions": ["events:read", "deliveries:read"]}, key=key)
     same = api.post("/v2/api-keys", {"name": "k"}, key=key)
@@ -48,8 +50,33 @@ def test_a_key_hands_out_no_more_than_it_has(api: Api) -> None:
 
     assert only_error(refused)["status"] == 403
     assert "deliveries:read" in only_error(refused)["detail"]
-    assert same.json()["data"]["permissions"] == ["events:publish", "events:read"]
+    assert same.json()["data"]["permissions"] == ["events:read", "integrations:write"]
     assert less.json()["data"]["permissions"] == ["events:read"]
+
+
+def test_a_key_that_changes_nothing_makes_no_keys(api: Api) -> None:
+    """Making, listing and revoking keys is for keys that may write integrations."""
+    key = api.new_key(Permission.EVENTS_PUBLISH)
+
+    made = api.post("/v2/api-keys", {"name": "k"}, key=key)
+    listed = api.get("/v2/api-keys", key=key)
+
+    assert [only_error(answer)["status"] for answer in (made, listed)] == [403, 403]
+
+
+def test_a_key_never_outlives_the_one_that_made_it(api: Api) -> None:
+    """Without a date the new key ends with its maker; a later date is refused."""
+    soon = api.house.clock.now() + timedelta(hours=1)
+    maker = create_key(
+        api.house.services, api.house.tenant.id, name="m", permissions=TENANT_PERMISSIONS, expires_at=soon
+    ).secret
+    late = {"name": "k", "expires_at": (soon + timedelta(seconds=1)).isoformat()}
+
+    made = api.post("/v2/api-keys", {"name": "k"}, key=maker).json()["data"]
+    error = only_error(api.post("/v2/api-keys", late, key=maker))
+
+    assert datetime.fromisoformat(made["expires_at"]) == soon
+    assert (error["status"], error["source"]["pointer"]) == (422, "/data/expires_at")
 
 
 def test_only_operators_make_keys_of_other_tenants(api: Api) -> None:

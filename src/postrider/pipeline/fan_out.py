@@ -132,7 +132,7 @@ def fan_out_tenant(services: Services, tenant_id: UUID, limits: BatchLimits = LI
         deliveries.add(tx, tenant_id, batch.rows)
         if batch.done:
             events.mark_fanned_out(tx, tenant_id, batch.done, now=now)
-    if batch.events:
+    if batch.rows:
         log.info("events.fanned_out", tenant_id=str(tenant_id), events=len(batch.done), deliveries=len(batch.rows))
     return batch
 

@@ -32,9 +32,10 @@ log = structlog.get_logger()
 
 
 def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bool = False) -> Delivery:
-    """Send a dead, discarded or skipped delivery again; with `force` a delivered one too.
+    """Send a dead, discarded or skipped delivery again, a pending one now; with `force` a delivered one too.
 
-    Attempt numbers go on and the retry budget starts anew. Raises NotFound, and Conflict when its status forbids it.
+    Attempt numbers go on, and the retry budget starts anew unless it was pending.
+    Raises NotFound, and Conflict when its status forbids it.
     """
     allowed = (*REDRIVABLE, DeliveryStatus.DELIVERED) if force else REDRIVABLE
     now = services.clock.now()
@@ -44,7 +45,9 @@ def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bo
             raise NotFound("no such delivery")
         if not integrations.known(tx, tenant_id, delivery.integration_id, hold=True):
             raise Conflict("its integration was deleted: there is nowhere to send it")
-        done = deliveries.make_due(tx, tenant_id, delivery_id, due_at=now, from_statuses=allowed, now=now)
+        done = deliveries.make_due(
+            tx, tenant_id, delivery_id, due_at=now, from_statuses=allowed, now=now
+        ) or deliveries.hasten(tx, tenant_id, delivery_id, now=now)
         _check(done, delivery, "redriven", allowed)
         after = _get(tx, tenant_id, delivery_id)
     services.ring.deliver([after.integration_id])

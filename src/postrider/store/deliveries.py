@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, exists, func, literal, select, update
 
 from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus, before
 
@@ -124,6 +124,17 @@ def make_due(
             reason="",
             updated_at=now,
         )
+    )
+    return done.rowcount == 1
+
+
+def hasten(tx: Transaction, tenant_id: UUID, delivery_id: UUID, *, now: datetime) -> bool:
+    """Make a pending delivery due now instead of later; False when it is not pending."""
+    d = deliveries.c
+    done = tx.execute(
+        update(deliveries)
+        .where(d.tenant_id == tenant_id, d.id == delivery_id, status_is(d.status, "pending"))
+        .values(due_at=case((d.due_at < now, d.due_at), else_=literal(now, d.due_at.type)), updated_at=now)
     )
     return done.rowcount == 1
 

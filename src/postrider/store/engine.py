@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from postrider.domain.errors import Unavailable
@@ -65,8 +65,11 @@ class Database:
     """One database, SQLite or PostgreSQL, behind the same three ways in."""
 
     def __init__(self, url: str, *, pool_size: int = 8, pool_wait: float = 2.0) -> None:
-        """Connect on first use; a pool of `pool_size`, and `pool_wait` seconds of patience for a connection."""
-        self.url = make_url(url)
+        """Connect on first use; a pool of `pool_size`, and `pool_wait` seconds of patience for a connection.
+
+        Raises ValueError for a URL that is none, or of another kind of database.
+        """
+        self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = FairLock()
         self.engine = self._sqlite(pool_size, pool_wait) if self.is_sqlite else self._postgresql(pool_size, pool_wait)
@@ -145,6 +148,16 @@ class Database:
     def close(self) -> None:
         """Close every idle connection."""
         self.engine.dispose()
+
+
+def _checked(url: str) -> URL:
+    try:
+        checked = make_url(url)
+    except ArgumentError:
+        raise ValueError("it is not a URL such as postgresql+psycopg://user:password@host/database") from None
+    if checked.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ValueError(f"{checked.get_backend_name()!r} is not supported; use postgresql+psycopg or sqlite")
+    return checked.set(drivername="postgresql+psycopg") if checked.drivername == "postgresql" else checked
 
 
 @contextmanager

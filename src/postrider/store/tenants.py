@@ -37,6 +37,12 @@ def get(tx: Transaction, tenant_id: UUID) -> Tenant | None:
     return None if row is None else Tenant(*row)
 
 
+def any_tenant_oldest(tx: Transaction) -> Tenant | None:
+    """Read the tenant that was there first."""
+    row = tx.execute(_all().order_by(tenants.c.id).limit(1)).one_or_none()
+    return None if row is None else Tenant(*row)
+
+
 def any_tenant_list(tx: Transaction, *, before: UUID | None = None, limit: int = 100) -> list[Tenant]:
     """List all tenants, newest first."""
     query = _all() if before is None else _all().where(tenants.c.id < before)

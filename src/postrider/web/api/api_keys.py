@@ -1,4 +1,4 @@
-"""API keys: a key can hand out what it may do itself, and no more."""
+"""API keys: a key can hand out what it may do itself, for as long as it may, and no more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from postrider.web.auth import Authenticator, ServicesDep, require
 from .fields import Body, Given, Meta, Moment, One
 
 router = APIRouter(tags=["API keys"])
-Anyone = Annotated[Caller, Depends(require())]
+Manager = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
+"""Who may change what a tenant sends may say who else does."""
 
 
 class ApiKeyDocument(BaseModel):
@@ -79,24 +80,25 @@ class NewApiKey(Given):
 
 
 @router.get("/v2/api-keys")
-def list_api_keys(services: ServicesDep, caller: Anyone) -> ApiKeys:
+def list_api_keys(services: ServicesDep, caller: Manager) -> ApiKeys:
     """List the tenant's keys, newest first, the revoked ones too."""
     with services.database.read() as tx:
         return ApiKeys(data=[ApiKeyDocument.of(key) for key in api_keys.list_all(tx, caller.tenant_id)])
 
 
 @router.post("/v2/api-keys", status_code=201)
-def add_api_key(services: ServicesDep, caller: Anyone, body: Body[NewApiKey]) -> One[MadeApiKey]:
+def add_api_key(services: ServicesDep, caller: Manager, body: Body[NewApiKey]) -> One[MadeApiKey]:
     """Make a key; the answer is the only place where it can be seen."""
     given = body.data
     tenant_id = _tenant(services, caller, given.tenant_id)
     permissions = _permissions(caller, given.permissions)
-    made = keys.create_key(services, tenant_id, name=given.name, permissions=permissions, expires_at=given.expires_at)
+    expires_at = _expiry(services, caller, given.expires_at)
+    made = keys.create_key(services, tenant_id, name=given.name, permissions=permissions, expires_at=expires_at)
     return One(data=_made(made))
 
 
 @router.delete("/v2/api-keys/{key_id}")
-def revoke_api_key(request: Request, services: ServicesDep, caller: Anyone, key_id: UUID) -> One[ApiKeyDocument]:
+def revoke_api_key(request: Request, services: ServicesDep, caller: Manager, key_id: UUID) -> One[ApiKeyDocument]:
     """End a key for good; other processes notice within seconds."""
     with services.database.read() as tx:
         key = api_keys.any_tenant_get(tx, key_id)
@@ -120,6 +122,18 @@ def _tenant(services: ServicesDep, caller: Caller, wanted: UUID | None) -> UUID:
         if tenants.get(tx, wanted) is None:
             raise InvalidInput("data.tenant_id", "tenant_id: there is no such tenant")
     return wanted
+
+
+def _expiry(services: ServicesDep, caller: Caller, wanted: datetime | None) -> datetime | None:
+    """A key never outlives the one that made it."""
+    with services.database.read() as tx:
+        maker = api_keys.any_tenant_get(tx, caller.api_key_id)
+    latest = maker.expires_at if maker else None
+    if latest is not None and wanted is not None and wanted > latest:
+        raise InvalidInput(
+            "data.expires_at", f"expires_at: must not be after {latest.isoformat()}, as the calling key's"
+        )
+    return wanted or latest
 
 
 def _permissions(caller: Caller, wanted: list[Permission] | None) -> frozenset[Permission]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from postrider.domain.integration import DeliveryPolicy
+
 _ID = {"type": "string", "format": "uuid"}
 _TEXT = {"type": "string"}
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -29,7 +31,7 @@ DELIVERY: dict[str, Any] = {
             "items": {"oneOf": [{"type": "integer", "minimum": 200, "maximum": 399}, {"type": "string"}]},
             "default": ["200-299"],
         },
-        "max_in_flight": {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 128},
+        "max_in_flight": {"type": "integer", "minimum": 1, "maximum": 1_000, "default": DeliveryPolicy().max_in_flight},
     },
 }
 
