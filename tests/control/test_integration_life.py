@@ -84,7 +84,7 @@ def _fail_and_disable(services: Services, integration: Integration) -> None:
     now = services.clock.now()
     with services.database.write() as tx:
         store.any_tenant_failed(tx, integration.id, failures=3, error="http_410", now=now)
-        store.any_tenant_disable(tx, integration.id, reason="gone", now=now)
+        store.any_tenant_disable(tx, integration.id, version=integration.version, reason="gone", now=now)
 
 
 def test_deleting_discards_what_is_pending(services: Services, tenant: UUID, ring: RecordingRing) -> None:

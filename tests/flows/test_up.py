@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,51 @@ def test_it_stops_cleanly(running: Running, port: int, receiver: Receiver, how: 
     assert "Traceback" not in running.text()
 
 
+def test_a_second_signal_ends_it_at_once(running: Running, port: int, receiver: Receiver) -> None:
+    """The first one says what is waited for; whoever cannot wait asks again."""
+    with Api(port).ready() as api:
+        receiver.hang()
+        api.integrate(receiver.url, delivery={"timeout_seconds": 60})
+        api.publish()
+        receiver.wait_for(1)
+
+        running.process.send_signal(signal.SIGINT)
+        running.wait_for("1 attempts under way")
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.process.wait(10) == 130
+
+
+def test_a_port_in_use_is_said_before_anything_is_done(tmp_path: Path, port: int) -> None:
+    """One sentence with the port, and no worker that would take deliveries meanwhile."""
+    with socket.create_server(("127.0.0.1", port)), up(port, tmp_path) as process:
+        assert process.process.wait(60) == 1
+
+        assert f"cannot listen on 127.0.0.1, port {port}" in process.text()
+        assert "Traceback" not in process.text()
+        assert not (tmp_path / "data" / "postrider.db").exists()
+
+
+def test_a_data_folder_has_one_server(tmp_path: Path, port: int, running: Running) -> None:
+    """A second `up` on the same folder says so instead of sharing it."""
+    running.wait_for("API key:")
+
+    with up(free_port(), tmp_path) as second:
+        assert second.process.wait(60) == 1
+
+        assert "another `postrider up` uses the data folder data" in second.text()
+
+
+def test_any_free_port_is_told(tmp_path: Path) -> None:
+    """With port 0 the greeting has the port that was found."""
+    with up(0, tmp_path) as process:
+        process.wait_for("Postrider is up:")
+        port = int(process.text().split("http://127.0.0.1:")[1].split()[0])
+
+        with Api(port) as api:
+            api.ready()
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
@@ -108,6 +154,8 @@ def test_it_stops_cleanly(running: Running, port: int, receiver: Receiver, how: 
         ({"POSTRIDER_ALLOWED_NETWORKS": "10.0.0.0/99"}, "10.0.0.0/99"),
         ({"POSTRIDER_RETENTION_DAYS": "0"}, "POSTRIDER_RETENTION_DAYS"),
         ({"POSTRIDER_DATABASE_URL": "postgresql+psycopg://127.0.0.1:1/none"}, "the database does not answer"),
+        ({"POSTRIDER_DATABASE_URL": "nonsense"}, "POSTRIDER_DATABASE_URL: it is not a URL"),
+        ({"POSTRIDER_DATABASE_URL": "mysql://host/db"}, "'mysql' is not supported"),
     ],
 )
 def test_a_wrong_setting_is_said_in_one_sentence(

@@ -198,7 +198,6 @@ def test_the_reason_is_kept(api: Api, action: str, data: dict[str, Any] | None, 
 @pytest.mark.parametrize(
     ("status", "action"),
     [
-        (DeliveryStatus.PENDING, "redrive"),
         (DeliveryStatus.SENDING, "redrive"),
         (DeliveryStatus.DELIVERED, "redrive"),
         (DeliveryStatus.DEAD, "cancel"),

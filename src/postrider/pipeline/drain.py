@@ -14,25 +14,24 @@ from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
 from postrider.domain.errors import PostriderError
 from postrider.domain.integration import Integration
 from postrider.domain.message import Message, Sender, compose
-from postrider.domain.news import integration_news
 from postrider.domain.outcome import Outcome, Verdict
 from postrider.domain.ports import Flight, FlightLimits, Transport
 from postrider.domain.retry import Decision, Verb, decide
 from postrider.services import Services
-from postrider.store import bells, claims, events, integrations, tenants
+from postrider.store import claims, integrations, tenants
 from postrider.store.claims import Settlement
+
+from .health import HealthNotes, disable
+from .slot import Slot, share
 
 CLAIM_LIMIT = 100
 SETTLE_AT = 100
 SETTLE_AFTER_SECONDS = 0.02
 """An outcome waits this long for company before it is written down."""
-ONE_SLOT_BELOW = 16
-"""An integration that wants fewer attempts in flight is drained by one process at a time."""
 STORE_PAUSE_SECONDS = 0.5
 STARVED_SECONDS = 0.05
 SUSPECTS_EVERY = 200
 """After this many claims, deliveries that were lost with their worker get a claim of their own."""
-NOTE_SUCCESS_SECONDS = 10.0
 
 _STATUS = {Verb.FINISH: DeliveryStatus.DELIVERED, Verb.RETRY: DeliveryStatus.PENDING, Verb.BURY: DeliveryStatus.DEAD}
 
@@ -87,12 +86,15 @@ class Drain:
     _landed: dict[UUID, Outcome] = field(default_factory=dict)
     _unsent: list[UUID] = field(default_factory=list)
     _settle_at: float = 0.0
-    _slot_until: datetime | None = None
-    _noted_success: float = 0.0
-    _failing: bool = True
+    _slot: Slot = field(init=False)
+    _health: HealthNotes = field(init=False)
     _closing: bool = False
     _starved: bool = False
     _claims_since_suspects: int = 0
+
+    def __post_init__(self) -> None:
+        self._slot = Slot(self.services, self.integration_id, self.holder)
+        self._health = HealthNotes(self.services, self.integration_id)
 
     def turn(self, *, stopping: bool) -> float | None:
         """Do what can be done now; give the moment (monotonic) of the next turn, None to wait for a wake."""
@@ -131,7 +133,8 @@ class Drain:
             return self._settle_at if self._landed else None
         if self.heard:
             return time.monotonic() + (STARVED_SECONDS if self._starved else 0)
-        self._release_slot()
+        due = self._slot.release()
+        self.heard = self.heard or due
         return time.monotonic() if self.heard else None
 
     # -- outcomes ----------------------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class Drain:
     def _must_settle(self, *, stopping: bool) -> bool:
         return (
             stopping
-            or len(self._landed) >= min(SETTLE_AT, self._share() // 2)
+            or len(self._landed) >= min(SETTLE_AT, self._own_share() // 2)
             or not self._in_flight()
             or time.monotonic() >= self._settle_at
         )
@@ -179,12 +182,12 @@ class Drain:
             raise
         self._drop(list(self._landed))
         self._tell(settled, moved)
-        self._note_health(settled, now)
+        self._health.note([one.outcome for one in settled], now)
         gone = [
             one.opened.integration for one, settlement in zip(flying, settled, strict=True) if settlement.outcome.gone
         ]
         if gone:
-            self._disable(gone[-1], "gone", now)
+            self.heard = not disable(self.services, gone[-1], reason="gone", now=now) and self.heard
 
     def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
         decision = self._decide(flying, outcome, now)
@@ -246,38 +249,6 @@ class Drain:
                 late=one.claimed.delivery_id not in moved,
             )
 
-    # -- what the outcomes say of the far side -----------------------------------------------------------------------
-
-    def _note_health(self, settled: list[Settlement], now: datetime) -> None:
-        failed = [one for one in settled if one.outcome.verdict is not Verdict.DELIVERED]
-        if len(failed) < len(settled):
-            self._note_success(now)
-        if not failed:
-            return
-        self._failing = True
-        last = failed[-1].outcome
-        with self.services.database.write_once() as tx:
-            integrations.any_tenant_failed(tx, self.integration_id, failures=len(failed), error=last.error, now=now)
-
-    def _note_success(self, now: datetime) -> None:
-        if not self._failing and time.monotonic() < self._noted_success + NOTE_SUCCESS_SECONDS:
-            return
-        with self.services.database.write() as tx:
-            integrations.any_tenant_succeeded(tx, self.integration_id, now=now)
-        self._failing, self._noted_success = False, time.monotonic()
-
-    def _disable(self, integration: Integration, reason: str, now: datetime) -> None:
-        """Switch the integration off, unless it was changed since it was read, and publish that."""
-        with self.services.database.write() as tx:
-            if not integrations.any_tenant_disable(
-                tx, integration.id, version=integration.version, reason=reason, now=now
-            ):
-                return
-            events.add(tx, [integration_news(self.services.ids.new(), integration, "disabled", reason=reason, now=now)])
-        log.warning("integration.disabled", integration_id=str(integration.id), reason=reason)
-        self.heard = False
-        self.services.ring.fan_out()
-
     # -- sending -----------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
@@ -285,8 +256,9 @@ class Drain:
         self.heard = False
         if self._opened is None and not self._open():
             return
+        assert self._opened is not None  # noqa: S101 - opened above
         now = self.services.clock.now()
-        if not self._keep_slot(now):
+        if not self._slot.keep(self._opened.integration.policy, now):
             return
         room = self._room()
         self._starved = room <= 0
@@ -304,7 +276,10 @@ class Drain:
         assert self._opened is not None  # noqa: S101 - the caller opened it
         if any(flying.claimed.lost >= LOST_ALONE for flying in self._held.values()):
             return 0
-        return min(self._opened.flight.room(), self._share() - self._in_flight(), self.budget.room(), CLAIM_LIMIT)
+        return min(self._opened.flight.room(), self._own_share() - self._in_flight(), self.budget.room(), CLAIM_LIMIT)
+
+    def _own_share(self) -> int:
+        return share(self._opened.integration.policy) if self._opened else 1
 
     def _in_flight(self) -> int:
         return len(self._held) - len(self._landed)
@@ -426,46 +401,3 @@ class Drain:
     def _give_back_claimed(self, claimed: list[Claimed]) -> None:
         with self.services.database.write_once() as tx:
             claims.any_tenant_give_back(tx, claimed, now=self.services.clock.now())
-
-    # -- the slot ----------------------------------------------------------------------------------------------------
-
-    def _slots_open(self) -> int:
-        limit = self._opened.integration.policy.max_in_flight if self._opened else 0
-        return 1 if limit < ONE_SLOT_BELOW else bells.SLOTS
-
-    def _share(self) -> int:
-        limit = self._opened.integration.policy.max_in_flight if self._opened else 1
-        return max(limit // self._slots_open(), 1)
-
-    def _keep_slot(self, now: datetime) -> bool:
-        """Have a slot, leased for at least as long as an attempt may take; False when others have them all."""
-        assert self._opened is not None  # noqa: S101 - the caller opened it
-        lease = self._opened.integration.policy.timeout + self.services.options.lease_margin
-        if self._slot_until is not None and self._slot_until - now > lease / 2:
-            return True
-        if self._slot_until is None:
-            # Before the first claim, so that what comes after it rings again.
-            with self.services.database.write_once() as tx:
-                bells.any_tenant_unring(tx, str(self.integration_id))
-        with self.services.database.write_once() as tx:
-            number = bells.any_tenant_take_slot(
-                tx,
-                self.integration_id,
-                holder=self.holder,
-                slots_open=self._slots_open(),
-                now=now,
-                until=now + lease,
-            )
-        self._slot_until = None if number is None else now + lease
-        return number is not None
-
-    def _release_slot(self) -> None:
-        """Give up the slot and look once more: a ring that came meanwhile found it taken."""
-        if self._slot_until is None:
-            return
-        with self.services.database.write_once() as tx:
-            bells.any_tenant_free_slot(tx, self.integration_id, holder=self.holder)
-        self._slot_until = None
-        with self.services.database.read() as tx:
-            due = claims.any_tenant_due(tx, self.integration_id, now=self.services.clock.now())
-        self.heard = self.heard or due

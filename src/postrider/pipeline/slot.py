@@ -1,0 +1,69 @@
+"""How many processes drain one integration at a time: each holds a leased slot, and a share of the attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from postrider.domain.integration import DeliveryPolicy
+from postrider.services import Services
+from postrider.store import bells, claims
+
+ONE_SLOT_BELOW = 16
+"""An integration that wants fewer attempts in flight is drained by one process at a time."""
+
+
+def slots_open(policy: DeliveryPolicy) -> int:
+    """Tell how many processes may drain an integration."""
+    return 1 if policy.max_in_flight < ONE_SLOT_BELOW else bells.SLOTS
+
+
+def share(policy: DeliveryPolicy) -> int:
+    """Tell how many attempts one of them may have in flight."""
+    return max(policy.max_in_flight // slots_open(policy), 1)
+
+
+@dataclass(slots=True)
+class Slot:
+    """This process's slot of one integration, if it has one."""
+
+    services: Services
+    integration_id: UUID
+    holder: UUID
+    """This process."""
+    _until: datetime | None = None
+
+    def keep(self, policy: DeliveryPolicy, now: datetime) -> bool:
+        """Have a slot, leased for longer than an attempt may take; False when others have them all."""
+        lease = policy.timeout + self.services.options.lease_margin
+        if self._until is not None and self._until - now > lease / 2:
+            return True
+        if self._until is None:
+            # Before the first claim, so that what comes after it rings again.
+            with self.services.database.write_once() as tx:
+                bells.any_tenant_unring(tx, str(self.integration_id))
+        with self.services.database.write_once() as tx:
+            number = bells.any_tenant_take_slot(
+                tx,
+                self.integration_id,
+                holder=self.holder,
+                slots_open=slots_open(policy),
+                now=now,
+                until=now + lease,
+            )
+        self._until = None if number is None else now + lease
+        return number is not None
+
+    def release(self) -> bool:
+        """Give up the slot and look once more: a ring that came meanwhile found it taken.
+
+        Tells whether there is something due (again).
+        """
+        if self._until is None:
+            return False
+        with self.services.database.write_once() as tx:
+            bells.any_tenant_free_slot(tx, self.integration_id, holder=self.holder)
+        self._until = None
+        with self.services.database.read() as tx:
+            return claims.any_tenant_due(tx, self.integration_id, now=self.services.clock.now())
