@@ -291,7 +291,7 @@ def test_bad_receivers_leave_no_descriptors(engine: HttpEngine, receiver: Receiv
 def end(engine: HttpEngine, url: str) -> str:
     """Ask, and name the end."""
     try:
-        ask(engine, url, seconds=0.5)
+        ask(engine, url, seconds=2.0)
     except HttpFailure as failed:
         return failed.error
     return "answered"
