@@ -232,7 +232,7 @@ def test_an_integration_has_two_slots(house: House, receiver: Receiver) -> None:
 
 def test_a_ring_that_found_the_slots_taken_is_not_lost(house: House, receiver: Receiver) -> None:
     """A drain that gives up its slot looks once more: what came meanwhile is delivered without another ring."""
-    integration = house.integrate(receiver.url, delivery={"max_in_flight": 1})
+    integration = house.integrate(receiver.url, delivery={"max_in_flight": 10})
     house.fan_out()
     receiver.answer_after(0.3)
     house.publish("order.paid")
