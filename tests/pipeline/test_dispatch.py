@@ -334,6 +334,22 @@ def test_gone_buries_and_disables(house: House, receiver: Receiver) -> None:
     assert [d.status for d in house.deliveries(integration_id=watcher.id)] == [DeliveryStatus.DELIVERED]
 
 
+@pytest.mark.parametrize(("failures", "news"), [(9, 0), (10, 1)])
+def test_recovery_is_published(house: House, receiver: Receiver, failures: int, news: int) -> None:
+    """The first success after ten failures in a row is an event that others can observe; a lesser trouble is not."""
+    watcher = house.integrate(receiver.url_of("/watch"), "integration.recovered")
+    house.integrate(receiver.url_of("/hook"), delivery={"max_in_flight": 1})
+    receiver.answer(500, path="/hook")
+    house.publish(*["order.paid"] * failures)
+    house.run_until_idle()
+    receiver.answer(200, path="/hook")
+
+    house.publish("order.paid")
+    house.run_until_idle()
+
+    assert len(house.deliveries(integration_id=watcher.id)) == news
+
+
 def test_a_stopped_worker_gives_back_what_it_did_not_send(house: House, receiver: Receiver) -> None:
     """SIGTERM: attempts under way end and settle, nothing else is claimed, and nothing is left in sending."""
     integration_id = ready(house, receiver, 60)

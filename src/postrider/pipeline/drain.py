@@ -182,7 +182,7 @@ class Drain:
             raise
         self._drop(list(self._landed))
         self._tell(settled, moved)
-        self._health.note([one.outcome for one in settled], now)
+        self._health.note(flying[-1].opened.integration, [one.outcome for one in settled], now)
         gone = [
             one.opened.integration for one, settlement in zip(flying, settled, strict=True) if settlement.outcome.gone
         ]

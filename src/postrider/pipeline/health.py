@@ -17,6 +17,8 @@ from postrider.services import Services
 from postrider.store import events, integrations
 
 NOTE_SUCCESS_SECONDS = 10.0
+NEWS_AFTER_FAILURES = 10
+"""A success after this many failures in a row is news: the integration has recovered."""
 
 log = structlog.get_logger()
 
@@ -30,11 +32,11 @@ class HealthNotes:
     _noted_success: float = 0.0
     _failing: bool = True
 
-    def note(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Note the outcomes of one settle."""
+    def note(self, integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Note the outcomes of one settle; publish it when the far side is well again after a row of failures."""
         failed = [outcome for outcome in outcomes if outcome.verdict is not Verdict.DELIVERED]
         if len(failed) < len(outcomes):
-            self._note_success(now)
+            self._note_success(integration, now)
         if failed:
             self._failing = True
             with self.services.database.write_once() as tx:
@@ -42,11 +44,16 @@ class HealthNotes:
                     tx, self.integration_id, failures=len(failed), error=failed[-1].error, now=now
                 )
 
-    def _note_success(self, now: datetime) -> None:
+    def _note_success(self, integration: Integration, now: datetime) -> None:
         if not self._failing and time.monotonic() < self._noted_success + NOTE_SUCCESS_SECONDS:
             return
         with self.services.database.write() as tx:
-            integrations.any_tenant_succeeded(tx, self.integration_id, now=now)
+            ended = integrations.any_tenant_succeeded(tx, self.integration_id, now=now)
+            if ended >= NEWS_AFTER_FAILURES:
+                events.add(tx, [integration_news(self.services.ids.new(), integration, "recovered", now=now)])
+        if ended >= NEWS_AFTER_FAILURES:
+            log.info("integration.recovered", integration_id=str(integration.id), failures=ended)
+            self.services.ring.fan_out()
         self._failing, self._noted_success = False, time.monotonic()
 
 

@@ -228,26 +228,26 @@ def health(tx: Transaction, integration_ids: Sequence[UUID]) -> dict[UUID, Healt
     return {row[0]: Health(*row[1:]) for row in tx.execute(query)}
 
 
-def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
-    """Note that the far side took something; True when it had been failing.
+def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime) -> int:
+    """Note that the far side took something; tells how many failures in a row that ended.
 
     Written on change, and else at most once in ten seconds, so that a busy integration's row stays quiet.
     """
     state = integration_state.c
-    failing = tx.execute(
-        update(integration_state)
-        .where(state.integration_id == integration_id, state.failing_since.is_not(None))
-        .values(failures_in_row=0, failing_since=None, last_success_at=now, parked_until=None)
+    failing = select(state.failures_in_row).where(
+        state.integration_id == integration_id, state.failing_since.is_not(None)
     )
-    if failing.rowcount == 1:
-        return True
+    failures: int | None = tx.execute(failing.with_for_update()).scalar_one_or_none()
+    note = update(integration_state).where(state.integration_id == integration_id)
+    if failures is not None:
+        tx.execute(note.values(failures_in_row=0, failing_since=None, last_success_at=now, parked_until=None))
+        return failures
     tx.execute(
-        update(integration_state)
-        .where(state.integration_id == integration_id)
-        .where(or_(state.last_success_at.is_(None), state.last_success_at < now - timedelta(seconds=10)))
-        .values(last_success_at=now)
+        note.where(or_(state.last_success_at.is_(None), state.last_success_at < now - timedelta(seconds=10))).values(
+            last_success_at=now
+        )
     )
-    return False
+    return 0
 
 
 def any_tenant_failed(tx: Transaction, integration_id: UUID, *, failures: int, error: str, now: datetime) -> None:
