@@ -42,10 +42,19 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _cancel_all_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    # What was accepted just now comes to its task first: one cancelled before it began would leave its socket open.
+    await _some_rounds()
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await _some_rounds()
+    for transport in list(getattr(asyncio.get_running_loop(), "_transports", {}).values()):
+        transport.abort()
     # An aborted transport closes its socket in the loop's next rounds.
-    for _ in range(3):
+    await _some_rounds()
+
+
+async def _some_rounds() -> None:
+    for _ in range(5):
         await asyncio.sleep(0)
