@@ -326,8 +326,7 @@ def test_thousand_hanging_messages_take_no_thread() -> None:
 
     assert during == before
     assert [outcome.error for outcome in outcomes] == ["timeout"] * 1000
-    # Not one after the other: a thousand ends at once take a while on a machine that runs other tests too.
-    assert took < 8
+    assert took < 4.5
 
 
 def test_hanging_receiver_does_not_slow_a_healthy_one(transport: WebhookTransport) -> None:
