@@ -1,10 +1,12 @@
 """The receiver remembers what was sent to it and answers as it was told."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ import httpx
 import pytest
 import trustme
 from servers.answers import endless_body, reply
+from servers.loop import end_listening
 from servers.receiver import Receiver
 
 
@@ -184,3 +187,24 @@ def test_receiver_holds_200_connections(receiver: Receiver) -> None:
 async def _post(session: aiohttp.ClientSession, url: str) -> int:
     async with session.post(url, data=b"parcel") as answer:
         return answer.status
+
+
+def test_connection_of_the_last_moment_is_closed() -> None:
+    """What was accepted just before the listener ended is closed too."""
+    with socket.socket() as late, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Receiver() as receiver:
+            receiver._thread.run(_connect_and_end_listening(receiver, late))
+        gc.collect()
+        late.settimeout(5)
+
+        assert late.recv(1) == b""
+    assert [str(warning.message) for warning in caught] == []
+
+
+async def _connect_and_end_listening(receiver: Receiver, client: socket.socket) -> None:
+    client.connect((receiver.host, receiver.port))
+    # The first round accepts; in the second the connection would get its transport.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await end_listening(receiver._listener)

@@ -41,9 +41,20 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def _cancel_all_others() -> None:
-    # What was accepted just now comes to its task first: one cancelled before it began would leave its socket open.
+async def end_listening(listener: asyncio.Server) -> None:
+    """Stop accepting and close the listener; what was accepted until then is served.
+
+    A bare `listener.close()` leaves a connection's socket open when it was accepted in the round before: asyncio (3.11)
+    then makes its transport for a server that is closed, fails an assertion and forgets it.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in listener.sockets:
+        loop.remove_reader(listening.fileno())
     await _some_rounds()
+    listener.close()
+
+
+async def _cancel_all_others() -> None:
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         for task in others:
             task.cancel()

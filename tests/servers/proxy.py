@@ -4,7 +4,7 @@ import asyncio
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-from servers.loop import LoopThread, reset
+from servers.loop import LoopThread, end_listening, reset
 from servers.process import free_port
 
 _CHUNK = 65_536
@@ -64,9 +64,9 @@ class Proxy:
         self._thread.run(self._heal())
 
     async def _refuse(self) -> None:
-        if self._listener:
-            self._listener.close()
+        if listener := self._listener:
             self._listener = None
+            await end_listening(listener)
 
     async def _hang(self) -> None:
         self._flowing.clear()

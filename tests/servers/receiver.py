@@ -12,7 +12,7 @@ from typing import Self
 
 from servers import answers
 from servers.answers import Answer, reply
-from servers.loop import LoopThread
+from servers.loop import LoopThread, end_listening
 from servers.process import free_port
 
 _LONGEST_HEAD = 1_048_576
@@ -59,7 +59,7 @@ class Receiver:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.run(self._stop_listening())
+        self._thread.run(end_listening(self._listener))
         self._thread.close()
 
     # What arrived
@@ -160,9 +160,6 @@ class Receiver:
         return await asyncio.start_server(
             self._serve, self.host, self.port, ssl=self._tls, limit=_LONGEST_HEAD, backlog=1024
         )
-
-    async def _stop_listening(self) -> None:
-        self._listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._changed:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from servers.loop import LoopThread, reset
+from servers.loop import LoopThread, end_listening, reset
 from servers.process import free_port
 
 _LIMIT = 16 * 1024 * 1024
@@ -131,7 +131,7 @@ class ScriptedBroker:
         return await asyncio.start_server(self._serve, self.host, self.port, ssl=self._tls, limit=_LIMIT)
 
     async def _vanish(self) -> None:
-        self._listener.close()
+        await end_listening(self._listener)
         await self._cut(orderly=False)
 
     async def _cut(self, *, orderly: bool) -> None:
