@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
 import databases
 import pytest
 from house import House, build_house
+from quiet import MARK, QuietRoom, in_good_order, measures_time
 from servers import activemq, rabbitmq
 from servers.activemq import ActiveMqServer
 from servers.aws import AwsServer
@@ -20,6 +22,10 @@ from servers.stomp_broker import StompBroker
 from postrider.store.engine import Database
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+ROOM = pytest.StashKey[QuietRoom]()
+
+# Many tests start processes of ours: each would compile every library again if it may not keep what it compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +114,30 @@ def database(request: pytest.FixtureRequest) -> Database:
 def house(database: Database) -> Iterator[House]:
     with build_house(database) as built:
         yield built
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{MARK}: measures time, so nothing else runs beside it")
+    if run := getattr(config, "workerinput", {}).get("testrunuid"):
+        config.stash[ROOM] = QuietRoom(run)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if room := config.stash.get(ROOM, None):
+        room.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_good_order(items, frozenset({"bench", "flows"}))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep tests that measure time from those that cost it; one process alone needs no room."""
+    room = item.config.stash.get(ROOM, None)
+    with room.entered(alone=measures_time(item)) if room else nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -82,6 +82,7 @@ def test_message_that_send_forgot_has_an_outcome() -> None:
     assert [landed[each.id].error for each in messages] == ["", "internal_error"]
 
 
+@pytest.mark.alone
 def test_stuck_send_costs_its_own_messages_only() -> None:
     """A call that never ends holds one thread; the others go on, and its messages end at the deadline."""
     go_on = threading.Event()

@@ -175,6 +175,7 @@ def test_integration_says_what_success_is(receiver: Receiver, transport: Webhook
     assert verdicts == [Verdict.TEMPORARY, Verdict.DELIVERED, Verdict.DELIVERED, Verdict.DELIVERED]
 
 
+@pytest.mark.alone
 def test_failure_without_an_answer_has_no_status(receiver: Receiver, transport: WebhookTransport) -> None:
     """Where no answer came the outcome holds none, and says how long it took."""
     receiver.hang()
@@ -305,6 +306,7 @@ def test_stored_secret_that_cannot_be_sent_fails_its_messages(receiver: Receiver
 # Many at once
 
 
+@pytest.mark.alone
 def test_thousand_hanging_messages_take_no_thread() -> None:
     """A receiver that hangs with a thousand requests costs sockets, and all end at the deadline."""
     engine = HttpEngine(LOOPBACK, per_host=2000)
@@ -329,6 +331,7 @@ def test_thousand_hanging_messages_take_no_thread() -> None:
     assert took < 4.5
 
 
+@pytest.mark.alone
 def test_hanging_receiver_does_not_slow_a_healthy_one(transport: WebhookTransport) -> None:
     """Beside hundreds of hanging requests a healthy receiver gets its messages at once."""
     with Receiver() as silent, Receiver() as healthy:
