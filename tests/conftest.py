@@ -6,9 +6,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
+import boto3
 import databases
 import pytest
 from house import House, build_house
+from mypy_boto3_sqs import SQSClient
 from quiet import MARK, QuietRoom, in_good_order, measures_time
 from servers import activemq, rabbitmq
 from servers.activemq import ActiveMqServer
@@ -73,6 +75,21 @@ def activemq_server_with_login() -> Iterator[ActiveMqServer]:
 def aws_server() -> Iterator[AwsServer]:
     with AwsServer() as server:
         yield server
+
+
+@pytest.fixture
+def sqs(aws_server: AwsServer) -> Iterator[SQSClient]:
+    """Give an administrator's way into an SQS that knows no queue yet."""
+    aws_server.reset()
+    client: SQSClient = boto3.client(
+        "sqs",
+        endpoint_url=aws_server.endpoint_url,
+        region_name=aws_server.region,
+        aws_access_key_id="admin",
+        aws_secret_access_key="admin",
+    )
+    yield client
+    client.close()
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import psycopg
 import pytest
 import redis
 import stomp
 from kombu import Connection
+from mypy_boto3_sqs import SQSClient
 from servers.activemq import ActiveMqServer
 from servers.aws import AwsServer
 from servers.postgres import PostgresServer
@@ -159,22 +159,14 @@ def test_activemq_wants_its_login(activemq_server_with_login: ActiveMqServer) ->
 # AWS
 
 
-def test_aws_takes_messages(aws_server: AwsServer) -> None:
+def test_aws_takes_messages(aws_server: AwsServer, sqs: SQSClient) -> None:
     """A queue gives back what was sent to it, and a reset forgets the queue."""
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=aws_server.endpoint_url,
-        region_name=aws_server.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
     url = sqs.create_queue(QueueName="parcels")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="parcel")
 
     received = sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
     aws_server.reset()
     queues_after_reset = sqs.list_queues().get("QueueUrls", [])
-    sqs.close()
 
     assert received == "parcel"
     assert queues_after_reset == []

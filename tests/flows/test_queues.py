@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from house import House, build_house
 from mypy_boto3_sqs import SQSClient
@@ -21,20 +20,6 @@ from postrider.domain.delivery import DeliveryStatus
 from postrider.store.engine import Database
 
 ORDER = b'{"data":{"type":"order","id":"1","total":1.10},"included":{"items":[]}}'
-
-
-@pytest.fixture
-def sqs(aws_server: AwsServer) -> Iterator[SQSClient]:
-    aws_server.reset()
-    client: SQSClient = boto3.client(
-        "sqs",
-        endpoint_url=aws_server.endpoint_url,
-        region_name=aws_server.region,
-        aws_access_key_id="admin",
-        aws_secret_access_key="admin",
-    )
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 from contracts.cases import Trip, message_for, trip
 from mypy_boto3_sqs import SQSClient
@@ -37,30 +36,16 @@ def queue(service: SqsService) -> Iterator[Queue]:
 
 
 @pytest.fixture
-def admin(aws_server: AwsServer) -> Iterator[SQSClient]:
-    aws_server.reset()
-    client: SQSClient = boto3.client(
-        "sqs",
-        endpoint_url=aws_server.endpoint_url,
-        region_name=aws_server.region,
-        aws_access_key_id="admin",
-        aws_secret_access_key="admin",
-    )
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def moto_transport(aws_server: AwsServer) -> Iterator[SqsTransport]:
     with transport_to(aws_server.endpoint_url) as transport:
         yield transport
 
 
-def received(admin: SQSClient, url: str) -> list[dict[str, Any]]:
+def received(sqs: SQSClient, url: str) -> list[dict[str, Any]]:
     """Take everything that is in a queue."""
     messages: list[dict[str, Any]] = []
     while True:
-        answer = admin.receive_message(
+        answer = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,
             MessageAttributeNames=["All"],
@@ -70,22 +55,22 @@ def received(admin: SQSClient, url: str) -> list[dict[str, Any]]:
             return messages
         messages += [dict(message) for message in answer["Messages"]]
         for message in answer["Messages"]:
-            admin.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
 # With a real server of AWS's API
 
 
-def test_messages_lie_in_the_queue(admin: SQSClient, moto_transport: SqsTransport) -> None:
+def test_messages_lie_in_the_queue(sqs: SQSClient, moto_transport: SqsTransport) -> None:
     """Each message is in the queue once, its bytes unchanged, with the attributes that receivers filter by."""
-    url = admin.create_queue(QueueName="orders")["QueueUrl"]
+    url = sqs.create_queue(QueueName="orders")["QueueUrl"]
     with trip(Queue(moto_transport, configuration(url))) as flight:
         messages = flight.messages(23)
         landed = flight.send(messages)
 
     assert {outcome.verdict for outcome in landed.values()} == {Verdict.DELIVERED}
     assert {outcome.status_code for outcome in landed.values()} == {200}
-    arrived = received(admin, url)
+    arrived = received(sqs, url)
     assert sorted(each["Body"].encode() for each in arrived) == sorted(message.body for message in messages)
     by_body = {message.body: message for message in messages}
     for each in arrived:
@@ -98,40 +83,40 @@ def test_messages_lie_in_the_queue(admin: SQSClient, moto_transport: SqsTranspor
         }
 
 
-def test_fifo_queue_drops_a_repeat(admin: SQSClient, moto_transport: SqsTransport) -> None:
+def test_fifo_queue_drops_a_repeat(sqs: SQSClient, moto_transport: SqsTransport) -> None:
     """On a FIFO queue a delivery's second attempt is recognised by its id, and an integration keeps one group."""
-    url = admin.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    url = sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     with trip(Queue(moto_transport, configuration(url))) as flight:
         message = flight.messages(1)[0]
         first = flight.send([message])
         second = flight.send([replace(message, attempt=2)])
 
     assert [outcome.verdict for outcome in (*first.values(), *second.values())] == [Verdict.DELIVERED] * 2
-    (only,) = received(admin, url)
+    (only,) = received(sqs, url)
     assert only["Attributes"]["MessageDeduplicationId"] == str(message.id)
     assert only["Attributes"]["MessageGroupId"] == str(message.integration_id)
 
 
-def test_queue_that_does_not_exist_is_final(admin: SQSClient, moto_transport: SqsTransport) -> None:
+def test_queue_that_does_not_exist_is_final(sqs: SQSClient, moto_transport: SqsTransport) -> None:
     """A queue that is not there will not be there in five minutes either: a person must look."""
-    url = admin.create_queue(QueueName="gone")["QueueUrl"]
-    admin.delete_queue(QueueUrl=url)
+    url = sqs.create_queue(QueueName="gone")["QueueUrl"]
+    sqs.delete_queue(QueueUrl=url)
     with trip(Queue(moto_transport, configuration(url))) as flight:
         (outcome,) = flight.send(flight.messages(1)).values()
 
     assert (outcome.verdict, outcome.error, outcome.status_code) == (Verdict.PERMANENT, "queue_not_found", 400)
 
 
-def test_largest_message_passes_without_attributes(admin: SQSClient, moto_transport: SqsTransport) -> None:
+def test_largest_message_passes_without_attributes(sqs: SQSClient, moto_transport: SqsTransport) -> None:
     """A body of exactly the limit is delivered: the attributes, which repeat what it says, make room."""
-    url = admin.create_queue(QueueName="large")["QueueUrl"]
+    url = sqs.create_queue(QueueName="large")["QueueUrl"]
     with trip(Queue(moto_transport, configuration(url))) as flight:
         message = filled(flight, CALL_LIMIT)
         (outcome,) = flight.send([message]).values()
 
     assert len(message.body) == CALL_LIMIT
     assert outcome.verdict is Verdict.DELIVERED
-    (only,) = received(admin, url)
+    (only,) = received(sqs, url)
     assert only["Body"].encode() == message.body
     assert "MessageAttributes" not in only
 
