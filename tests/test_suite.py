@@ -14,13 +14,14 @@ from servers import rabbitmq
 from servers.process import wait_until
 
 _TEST_THAT_DIES = """
-import os, signal
+import signal
 from pathlib import Path
 
 def test_dies({fixtures}):
     pids = [pid for server in ({fixtures},) for pid in server.pids]
     Path("pids").write_text(" ".join(map(str, pids)))
-    os.kill(os.getpid(), signal.{signal})
+    # Not os.kill: another thread might take that one, and the pause would never end.
+    signal.raise_signal(signal.{signal})
     signal.pause()
 """
 
