@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from house import RecordingRing, build_house
 from integration_data import URL, published, told, wanted
 
 from postrider.control import integrations, tenants
+from postrider.domain.breaker import CLOSED, Breaker
 from postrider.domain.delivery import Delivery, DeliveryStatus
 from postrider.domain.errors import Conflict, NotFound
 from postrider.domain.event import EventOrigin
@@ -20,10 +22,11 @@ from postrider.domain.news import integration_news
 from postrider.pipeline.fan_out import fan_out_round
 from postrider.services import Services
 from postrider.store import deliveries
+from postrider.store import health as health_store
 from postrider.store import integrations as store
 from postrider.store.deliveries import DeliveryFilter
-from postrider.store.engine import Database
-from postrider.store.integrations import NO_HEALTH
+from postrider.store.engine import Database, Transaction
+from postrider.store.health import NO_HEALTH
 
 # -- switching on and off, deleting, testing -------------------------------------------------------------------------
 
@@ -51,8 +54,8 @@ def test_switching_on_forgets_why_it_was_off(services: Services, tenant: UUID, c
 
     assert (changed.enabled, changed.disabled_reason) == (True, "")
     with services.database.read() as tx:
-        health = store.health(tx, [made.id])[made.id]
-    assert (health.failures_in_row, health.failing_since) == (NO_HEALTH.failures_in_row, None)
+        health = health_store.of(tx, [made.id])[made.id]
+    assert (health.failures_in_row, health.failing_since, health.breaker) == (0, None, CLOSED)
 
 
 def test_other_changes_keep_the_reason(services: Services, tenant: UUID) -> None:
@@ -69,21 +72,28 @@ def test_a_new_address_is_tried_at_once(services: Services, tenant: UUID, ring: 
     """A changed configuration rings the integration and forgets its failures; a changed name does not."""
     made = integrations.create(services, tenant, wanted())
     with services.database.write() as tx:
-        store.any_tenant_failed(tx, made.id, failures=3, error="timeout", now=services.clock.now())
+        failed(tx, made.id, "timeout", now=services.clock.now())
 
     integrations.update(services, tenant, made.id, {"name": "Other"})
     assert ring.rung == []
     integrations.update(services, tenant, made.id, {"configuration": {"url": "https://example.org/"}})
 
     with services.database.read() as tx:
-        health = store.health(tx, [made.id])[made.id]
-    assert (health.failures_in_row, ring.rung) == (0, [made.id])
+        health = health_store.of(tx, [made.id])[made.id]
+    assert (health.failures_in_row, health.breaker, ring.rung) == (0, CLOSED, [made.id])
+
+
+def failed(tx: Transaction, integration_id: UUID, error: str, *, now: datetime) -> None:
+    breaker = Breaker(10, now, now + timedelta(minutes=5))
+    health_store.any_tenant_failed(
+        tx, integration_id, before=NO_HEALTH, failures=10, error=error, breaker=breaker, now=now
+    )
 
 
 def _fail_and_disable(services: Services, integration: Integration) -> None:
     now = services.clock.now()
     with services.database.write() as tx:
-        store.any_tenant_failed(tx, integration.id, failures=3, error="http_410", now=now)
+        failed(tx, integration.id, "http_410", now=now)
         store.any_tenant_disable(tx, integration.id, version=integration.version, reason="gone", now=now)
 
 

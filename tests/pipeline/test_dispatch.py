@@ -344,6 +344,7 @@ def test_recovery_is_published(house: House, receiver: Receiver, failures: int, 
     house.run_until_idle()
     receiver.answer(200, path="/hook")
 
+    house.clock.move(seconds=7)
     house.publish("order.paid")
     house.run_until_idle()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +10,9 @@ import pytest
 from api import Api
 from integration_data import SECRET_KEY, SQS, STOMP, URL
 from servers.receiver import Receiver
-from sqlalchemy import update
 from web.integration_calls import PATH, at, create
 
 from postrider.domain.access import Permission
-from postrider.store.tables import integration_state
 
 SQS_MASKED = {"aws_access_key_id": "*" * 16 + "PSYQ", "aws_secret_access_key": "*" * 36 + "pUSJ"}
 
@@ -41,13 +38,14 @@ def test_everything_there_is_to_say_about_an_integration(api: Api) -> None:
             "retry_waits": [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000],
             "success_statuses": ["200-299"],
             "max_in_flight": 256,
+            "rate_limit": None,
         },
         "signing_secret": made["signing_secret"],
         "health": {
             "state": "healthy",
             "failures_in_row": 0,
             "failing_since": None,
-            "parked_until": None,
+            "breaker": {"state": "closed", "since": None, "failed_probes": 0, "next_probe_at": None},
             "last_success_at": None,
             "last_failure_at": None,
             "last_error": "",
@@ -102,27 +100,25 @@ def test_health_is_told(api: Api, receiver: Receiver) -> None:
     api.house.run_until_idle()
 
     failing = api.data(at(made))["health"]
-    _park(api, made)
+    for _ in range(9):
+        api.publish()
+    api.house.run_until_idle()
     parked = api.data(at(made))["health"]
     receiver.answer(200)
-    api.post(at(made, "/disable"))
-    api.post(at(made, "/enable"))
-    api.publish()
+    api.house.clock.move(seconds=6.5)
+    half_open = api.data(at(made))["health"]
     api.house.run_until_idle()
     healthy = api.data(at(made))["health"]
 
     assert (failing["state"], failing["failures_in_row"], failing["last_error"]) == ("failing", 1, "http_503")
     assert failing["failing_since"] == failing["last_failure_at"] == "2026-11-22T12:00:00.000Z"
-    assert (parked["state"], parked["parked_until"]) == ("parked", "2026-11-22T12:05:00.000Z")
-    assert (healthy["state"], healthy["failures_in_row"], healthy["parked_until"]) == ("healthy", 0, None)
-    assert healthy["last_success_at"] == "2026-11-22T12:00:00.000Z"
-
-
-def _park(api: Api, made: dict[str, Any]) -> None:
-    until = api.house.clock.now() + timedelta(minutes=5)
-    mine = integration_state.c.integration_id == UUID(made["id"])
-    with api.house.services.database.write() as tx:
-        tx.execute(update(integration_state).where(mine).values(parked_until=until))
+    assert failing["breaker"] == {"state": "closed", "since": None, "failed_probes": 0, "next_probe_at": None}
+    assert (parked["state"], parked["breaker"]["state"]) == ("parked", "open")
+    assert parked["breaker"]["since"] == "2026-11-22T12:00:00.000Z"
+    assert "2026-11-22T12:00:04.000Z" <= parked["breaker"]["next_probe_at"] <= "2026-11-22T12:00:06.000Z"
+    assert (half_open["state"], half_open["breaker"]["state"]) == ("parked", "half_open")
+    assert (healthy["state"], healthy["failures_in_row"], healthy["breaker"]) == ("healthy", 0, failing["breaker"])
+    assert healthy["last_success_at"] == "2026-11-22T12:00:06.500Z"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from postrider.domain.integration import DeliveryPolicy, Integration
 from postrider.domain.news import about_integration, gone_document, integration_document, trial_event
 from postrider.domain.signature import SECRET_BYTES, signing_secret
 from postrider.services import Services
-from postrider.store import deliveries, events, integrations
+from postrider.store import deliveries, events, health, integrations
 from postrider.store.engine import Transaction
 from postrider.transports.configuration import TransportConfiguration, mask, masked, secret_fields, unmasked
 
@@ -153,7 +153,7 @@ def _store(services: Services, new: Integration, *, fresh_start: bool) -> bool:
         if not integrations.change(tx, services.box, new, secret_names=_secret_names(services, new)):
             return False
         if fresh_start:
-            integrations.any_tenant_start_afresh(tx, new.id)
+            health.any_tenant_start_afresh(tx, new.id)
         _publish(services, tx, INTEGRATION_UPDATED, new)
     services.ring.fan_out()
     if fresh_start:

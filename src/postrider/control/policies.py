@@ -19,6 +19,7 @@ SHORTEST_WAIT, LONGEST_WAIT = 1, 604_800
 LOWEST_STATUS, HIGHEST_STATUS = 200, 399
 MOST_STATUSES = 50
 MOST_IN_FLIGHT = 1_000
+LOWEST_RATE, HIGHEST_RATE = 0.001, 10_000
 
 _SPAN = re.compile(r"([0-9]{3})-([0-9]{3})")
 
@@ -78,6 +79,15 @@ def _max_in_flight(given: object) -> int:
     return given
 
 
+def _rate_limit(given: object) -> float | None:
+    if given is None:
+        return None
+    if not _is_number(given) or not LOWEST_RATE <= given <= HIGHEST_RATE:
+        span = f"from {LOWEST_RATE} to {HIGHEST_RATE:,}"
+        raise _wrong("rate_limit", f"must be a number of attempts a second, {span}, or null")
+    return float(given)
+
+
 def _is_number(given: object) -> TypeGuard[float]:
     return type(given) in {int, float}
 
@@ -91,5 +101,6 @@ _FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
     "retry_waits": ("retry_waits", _retry_waits),
     "success_statuses": ("success_statuses", _success_statuses),
     "max_in_flight": ("max_in_flight", _max_in_flight),
+    "rate_limit": ("rate_limit", _rate_limit),
 }
 """From a field's name to the policy's attribute and to what reads it."""

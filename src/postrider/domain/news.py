@@ -62,6 +62,7 @@ def policy_document(policy: DeliveryPolicy) -> dict[str, Any]:
         "retry_waits": [_seconds(wait) for wait in policy.retry_waits],
         "success_statuses": [low if low == high else f"{low}-{high}" for low, high in policy.success_statuses],
         "max_in_flight": policy.max_in_flight,
+        "rate_limit": policy.rate_limit,
     }
 
 

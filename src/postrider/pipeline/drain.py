@@ -21,8 +21,9 @@ from postrider.services import Services
 from postrider.store import claims, integrations, tenants
 from postrider.store.claims import Settlement
 
-from .health import HealthNotes, disable
-from .slot import Slot, share
+from .health import HealthNotes, Told
+from .intake import Intake
+from .slot import share
 
 CLAIM_LIMIT = 100
 SETTLE_AT = 100
@@ -30,8 +31,8 @@ SETTLE_AFTER_SECONDS = 0.02
 """An outcome waits this long for company before it is written down."""
 STORE_PAUSE_SECONDS = 0.5
 STARVED_SECONDS = 0.05
-SUSPECTS_EVERY = 200
-"""After this many claims, deliveries that were lost with their worker get a claim of their own."""
+KEEP_SLOT_SECONDS = 1.0
+"""A wait for the next free moment of a rate that is longer gives the slot up."""
 
 _STATUS = {Verb.FINISH: DeliveryStatus.DELIVERED, Verb.RETRY: DeliveryStatus.PENDING, Verb.BURY: DeliveryStatus.DEAD}
 
@@ -86,14 +87,17 @@ class Drain:
     _landed: dict[UUID, Outcome] = field(default_factory=dict)
     _unsent: list[UUID] = field(default_factory=list)
     _settle_at: float = 0.0
-    _slot: Slot = field(init=False)
+    _intake: Intake = field(init=False)
     _health: HealthNotes = field(init=False)
     _closing: bool = False
     _starved: bool = False
-    _claims_since_suspects: int = 0
+    _again_at: float | None = None
+    """Nothing may be claimed before this moment (monotonic)."""
+    _probe: UUID | None = None
+    """The delivery that shows whether a parked integration is back."""
 
     def __post_init__(self) -> None:
-        self._slot = Slot(self.services, self.integration_id, self.holder)
+        self._intake = Intake(self.services, self.integration_id, self.holder)
         self._health = HealthNotes(self.services, self.integration_id)
 
     def turn(self, *, stopping: bool) -> float | None:
@@ -118,6 +122,8 @@ class Drain:
         self._collect()
         if stopping:
             self._give_back()
+        if self._again_at is not None and time.monotonic() >= self._again_at:
+            self._again_at, self.heard = None, True
         if self._landed and not self._must_settle(stopping=stopping):
             return self._settle_at
         try:
@@ -130,12 +136,14 @@ class Drain:
 
     def _after(self) -> float | None:
         if self._held:
-            return self._settle_at if self._landed else None
+            return min([at for at in (self._again_at, self._settle_at if self._landed else None) if at], default=None)
+        now = time.monotonic()
         if self.heard:
-            return time.monotonic() + (STARVED_SECONDS if self._starved else 0)
-        due = self._slot.release()
-        self.heard = self.heard or due
-        return time.monotonic() if self.heard else None
+            return now + (STARVED_SECONDS if self._starved else 0)
+        if self._again_at is None or self._again_at > now + KEEP_SLOT_SECONDS:
+            due = self._intake.release()
+            self.heard = self.heard or due
+        return now if self.heard else self._again_at
 
     # -- outcomes ----------------------------------------------------------------------------------------------------
 
@@ -182,12 +190,27 @@ class Drain:
             raise
         self._drop(list(self._landed))
         self._tell(settled, moved)
-        self._health.note(flying[-1].opened.integration, [one.outcome for one in settled], now)
-        gone = [
-            one.opened.integration for one, settlement in zip(flying, settled, strict=True) if settlement.outcome.gone
-        ]
-        if gone:
-            self.heard = not disable(self.services, gone[-1], reason="gone", now=now) and self.heard
+        self._heed([Told(one.opened.integration, each.outcome) for one, each in zip(flying, settled, strict=True)], now)
+
+    def _heed(self, told: list[Told], now: datetime) -> None:
+        """Note what the outcomes say of the far side, and act on it."""
+        probe = self._probe is not None and self._probe not in self._held
+        if probe:
+            self._probe = None
+        standing = self._health.note(told, now, probe=probe)
+        if standing.opened:
+            self._ground()
+        if standing.recovered:
+            self._again_at, self.heard = None, True
+
+    def _ground(self) -> None:
+        """Give back what no byte was sent of: the far side is not worth trying now."""
+        if self._opened is not None:
+            self._unsent += self._opened.flight.close()
+            self._retiring.append(self._opened)
+            self._opened = None
+            self._return_unsent()
+            self._close_retired()
 
     def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
         decision = self._decide(flying, outcome, now)
@@ -257,20 +280,24 @@ class Drain:
         if self._opened is None and not self._open():
             return
         assert self._opened is not None  # noqa: S101 - opened above
-        now = self.services.clock.now()
-        if not self._slot.keep(self._opened.integration.policy, now):
+        policy, now = self._opened.integration.policy, self.services.clock.now()
+        if not self._intake.admitted(policy, now):
             return
         room = self._room()
         self._starved = room <= 0
-        if self._starved or self._suspects_turn():
+        if self._starved:
             self.heard = True
             return
-        claimed = self._claim(room, now, alone=False)
-        self.heard = self.heard or len(claimed) == room
-        if not claimed and not self._in_flight():
-            claimed = self._claim_suspect(now)
-        if claimed:
-            self._send(claimed, now)
+        taken = self._intake.take(policy, room=room, in_flight=self._in_flight(), now=now)
+        self.heard = self.heard or taken.more
+        self._again_at = self._monotonic(taken.again_at, now)
+        if taken.claimed:
+            self._send(taken.claimed, now)
+            if taken.probe and taken.claimed[0].delivery_id in self._held:
+                self._probe = taken.claimed[0].delivery_id
+
+    def _monotonic(self, moment: datetime | None, now: datetime) -> float | None:
+        return None if moment is None else time.monotonic() + (moment - now).total_seconds()
 
     def _room(self) -> int:
         assert self._opened is not None  # noqa: S101 - the caller opened it
@@ -283,38 +310,6 @@ class Drain:
 
     def _in_flight(self) -> int:
         return len(self._held) - len(self._landed)
-
-    def _suspects_turn(self) -> bool:
-        """Make room for a suspect now and then, so that a backlog does not keep it waiting for ever."""
-        self._claims_since_suspects += 1
-        if self._claims_since_suspects < SUSPECTS_EVERY:
-            return False
-        if not self._in_flight():
-            now = self.services.clock.now()
-            if claimed := self._claim_suspect(now):
-                self._send(claimed, now)
-        return bool(self._in_flight())
-
-    def _claim_suspect(self, now: datetime) -> list[Claimed]:
-        """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
-        self._claims_since_suspects = 0
-        claimed = self._claim(1, now, alone=True)
-        self.heard = self.heard or bool(claimed)
-        return claimed
-
-    def _claim(self, limit: int, now: datetime, *, alone: bool) -> list[Claimed]:
-        assert self._opened is not None  # noqa: S101 - the caller opened it
-        lease = self._opened.integration.policy.timeout + self.services.options.lease_margin
-        with self.services.database.write_once() as tx:
-            return claims.any_tenant_claim(
-                tx,
-                self.integration_id,
-                limit=limit,
-                alone=alone,
-                token=self.services.ids.new(),
-                now=now,
-                lease_until=now + lease,
-            )
 
     def _send(self, claimed: list[Claimed], now: datetime) -> None:
         if claimed[0].integration_version != self._version() and not self._reopen():
@@ -396,6 +391,7 @@ class Drain:
         if self._unsent:
             self._give_back_claimed([self._held[delivery_id].claimed for delivery_id in self._unsent])
             self._forget(self._unsent)
+            self._probe = None if self._probe in self._unsent else self._probe
             self._unsent = []
 
     def _give_back_claimed(self, claimed: list[Claimed]) -> None:

@@ -11,7 +11,7 @@ import structlog
 from postrider.domain.delivery import REDRIVABLE, Delivery, DeliveryStatus
 from postrider.domain.errors import Conflict, InvalidInput, NotFound
 from postrider.services import Services
-from postrider.store import deliveries, events, integrations, jobs
+from postrider.store import deliveries, events, health, integrations, jobs
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Transaction
 from postrider.store.jobs import Job, JobKind, JobStatus
@@ -34,8 +34,8 @@ log = structlog.get_logger()
 def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bool = False) -> Delivery:
     """Send a dead, discarded or skipped delivery again, a pending one now; with `force` a delivered one too.
 
-    Attempt numbers go on, and the retry budget starts anew unless it was pending.
-    Raises NotFound, and Conflict when its status forbids it.
+    Attempt numbers go on, and the retry budget starts anew unless it was pending. A parked integration is probed at
+    once. Raises NotFound, and Conflict when its status forbids it.
     """
     allowed = (*REDRIVABLE, DeliveryStatus.DELIVERED) if force else REDRIVABLE
     now = services.clock.now()
@@ -49,6 +49,7 @@ def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bo
             tx, tenant_id, delivery_id, due_at=now, from_statuses=allowed, now=now
         ) or deliveries.hasten(tx, tenant_id, delivery_id, now=now)
         _check(done, delivery, "redriven", allowed)
+        health.any_tenant_probe_now(tx, [delivery_id], now=now)
         after = _get(tx, tenant_id, delivery_id)
     services.ring.deliver([after.integration_id])
     return after
@@ -227,6 +228,8 @@ def _step(services: Services, tx: Transaction, job: Job) -> set[UUID]:
         finished=len(ids) < budget,
         now=now,
     )
+    if job.kind is JobKind.REDRIVE and job.cursor is None:
+        health.any_tenant_probe_now(tx, ids, now=now)
     log.info("job.stepped", job_id=str(job.id), kind=job.kind.value, moved=moved, finished=len(ids) < budget)
     return {job.filter.integration_id} if job.filter.integration_id and not job.rate else set()
 

@@ -12,23 +12,26 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ScalarSelect, Select, bindparam, case, literal, select, text, update
+from sqlalchemy import ScalarSelect, Select, bindparam, case, exists, literal, or_, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
 from postrider.domain.outcome import Outcome, Verdict
 
+from . import health
 from .bulk import insert_rows
 from .engine import Transaction
-from .tables import attempts, deliveries, events, integrations, status_is
+from .tables import attempts, deliveries, events, integration_state, integrations, status_is
 from .types import Instant
 
 _CLAIM_POSTGRESQL = text(f"""
 WITH due AS (
     SELECT d.id, i.version
     FROM deliveries d JOIN integrations i ON i.id = d.integration_id
+    JOIN integration_state s ON s.integration_id = d.integration_id
     WHERE d.integration_id = :integration_id AND d.status = 'pending' AND d.due_at <= :now
       AND (d.lost >= {LOST_ALONE}) = :alone AND i.enabled AND i.deleted_at IS NULL
+      AND (s.breaker_opened_at IS NULL OR :probe)
     ORDER BY d.due_at, d.id LIMIT :limit
     FOR UPDATE OF d SKIP LOCKED
 )
@@ -51,21 +54,24 @@ def any_tenant_claim(
     token: UUID,
     now: datetime,
     lease_until: datetime,
+    probe: bool = False,
 ) -> list[Claimed]:
     """Take up to `limit` due deliveries of an integration, oldest first, under a fresh token.
 
     Safe to call any number of times: a delivery has one holder until its lease ends. The row then holds the attempt's
     number, token and start: the record before the bytes leave. `alone` takes from those that were lost with their
-    worker before, and only from those. Nothing is taken for an integration that is switched off.
+    worker before, and only from those. Nothing is taken for an integration that is switched off, nor for one whose
+    breaker is open, save as its `probe`.
     """
     if tx.dialect.name == "sqlite":
-        return _claim_sqlite(tx, integration_id, limit, alone, token, now, lease_until)
+        return _claim_sqlite(tx, integration_id, limit, alone, token, now, lease_until, probe)
     rows = tx.execute(
         _CLAIM_POSTGRESQL,
         {
             "integration_id": integration_id,
             "limit": limit,
             "alone": alone,
+            "probe": probe,
             "token": token,
             "now": now,
             "lease_until": lease_until,
@@ -82,14 +88,16 @@ def _claim_sqlite(
     token: UUID,
     now: datetime,
     lease_until: datetime,
+    probe: bool,  # noqa: FBT001
 ) -> list[Claimed]:
-    d, i = deliveries.c, integrations.c
+    d, i, s = deliveries.c, integrations.c, integration_state.c
     suspect = d.lost >= LOST_ALONE if alone else d.lost < LOST_ALONE
     due = (
         select(d.id)
         .join(integrations, i.id == d.integration_id)
+        .join(integration_state, s.integration_id == d.integration_id)
         .where(d.integration_id == integration_id, d.status == "pending", d.due_at <= now, suspect)
-        .where(i.enabled, i.deleted_at.is_(None))
+        .where(i.enabled, i.deleted_at.is_(None), or_(s.breaker_opened_at.is_(None), literal(probe)))
         .order_by(d.due_at, d.id)
         .limit(limit)
     )
@@ -408,13 +416,14 @@ def _lost_row(expired: Expired, new_id: UUID, now: datetime) -> dict[str, Any]:
 
 
 def any_tenant_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
-    """Tell whether an integration that is switched on has a due delivery."""
+    """Tell whether an integration has a due delivery that may be tried now: it is switched on and does not rest."""
     d, i = deliveries.c, integrations.c
+    resting = exists().where(integration_state.c.integration_id == integration_id, health.rests(now))
     query = (
         select(literal(1))
         .join(integrations, i.id == d.integration_id)
         .where(d.integration_id == integration_id, status_is(d.status, "pending"), d.due_at <= now)
-        .where(i.enabled, i.deleted_at.is_(None))
+        .where(i.enabled, i.deleted_at.is_(None), ~resting)
         .limit(1)
     )
     return tx.execute(query.select_from(deliveries)).scalar_one_or_none() is not None

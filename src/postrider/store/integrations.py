@@ -8,15 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
 
 from postrider.domain.integration import DeliveryPolicy, Integration
 
-from . import bells
+from . import bells, health
 from .engine import Transaction
 from .secrets import SecretBox
 from .tables import deliveries, integration_state, integrations, observations, status_is
-from .types import Instant
 
 SIGNING_SECRET = "signing_secret"  # noqa: S105 - the name of a member, not a secret
 
@@ -182,7 +181,7 @@ def any_tenant_walk(
     """Look at the next `limit` integrations for due deliveries, one index probe each.
 
     Gives where the next walk goes on (None: it was the last page) and the integrations that have work. Switched off
-    and parked ones are left out.
+    and parked ones are left out, and those whose rate has no attempt free.
     """
     some = select(integrations.c.id, integrations.c.enabled).where(integrations.c.deleted_at.is_(None))
     if after is not None:
@@ -193,85 +192,10 @@ def any_tenant_walk(
         status_is(deliveries.c.status, "pending"),
         deliveries.c.due_at <= now,
     )
-    parked = exists().where(integration_state.c.integration_id == paged.c.id, integration_state.c.parked_until > now)
-    rows = tx.execute(select(paged.c.id, and_(paged.c.enabled, ~parked, due).label("work")).order_by(paged.c.id)).all()
+    resting = exists().where(integration_state.c.integration_id == paged.c.id, health.rests(now))
+    work = and_(paged.c.enabled, ~resting, due).label("work")
+    rows = tx.execute(select(paged.c.id, work).order_by(paged.c.id)).all()
     return (rows[-1].id if len(rows) == limit else None), [row.id for row in rows if row.work]
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How an integration has been doing."""
-
-    failures_in_row: int
-    failing_since: datetime | None
-    parked_until: datetime | None
-    last_success_at: datetime | None
-    last_failure_at: datetime | None
-    last_error: str
-
-
-NO_HEALTH = Health(0, None, None, None, None, "")
-
-
-def health(tx: Transaction, integration_ids: Sequence[UUID]) -> dict[UUID, Health]:
-    """Read the health of integrations by id."""
-    state = integration_state.c
-    query = select(
-        state.integration_id,
-        state.failures_in_row,
-        state.failing_since,
-        state.parked_until,
-        state.last_success_at,
-        state.last_failure_at,
-        state.last_error,
-    ).where(state.integration_id.in_(integration_ids))
-    return {row[0]: Health(*row[1:]) for row in tx.execute(query)}
-
-
-def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime) -> int:
-    """Note that the far side took something; tells how many failures in a row that ended.
-
-    Written on change, and else at most once in ten seconds, so that a busy integration's row stays quiet.
-    """
-    state = integration_state.c
-    failing = select(state.failures_in_row).where(
-        state.integration_id == integration_id, state.failing_since.is_not(None)
-    )
-    failures: int | None = tx.execute(failing.with_for_update()).scalar_one_or_none()
-    note = update(integration_state).where(state.integration_id == integration_id)
-    if failures is not None:
-        tx.execute(note.values(failures_in_row=0, failing_since=None, last_success_at=now, parked_until=None))
-        return failures
-    tx.execute(
-        note.where(or_(state.last_success_at.is_(None), state.last_success_at < now - timedelta(seconds=10))).values(
-            last_success_at=now
-        )
-    )
-    return 0
-
-
-def any_tenant_failed(tx: Transaction, integration_id: UUID, *, failures: int, error: str, now: datetime) -> None:
-    """Note that the far side failed a number of times with no success between."""
-    state = integration_state.c
-    tx.execute(
-        update(integration_state)
-        .where(state.integration_id == integration_id)
-        .values(
-            failures_in_row=state.failures_in_row + failures,
-            failing_since=func.coalesce(state.failing_since, literal(now, Instant)),
-            last_failure_at=now,
-            last_error=error,
-        )
-    )
-
-
-def any_tenant_start_afresh(tx: Transaction, integration_id: UUID) -> None:
-    """Forget the failures of an integration that a person has mended or switched on, so that it is tried at once."""
-    tx.execute(
-        update(integration_state)
-        .where(integration_state.c.integration_id == integration_id)
-        .values(failures_in_row=0, failing_since=None, parked_until=None)
-    )
 
 
 def policy_json(policy: DeliveryPolicy) -> dict[str, Any]:

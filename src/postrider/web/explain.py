@@ -7,7 +7,7 @@ from datetime import datetime
 
 from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus
 from postrider.services import Services
-from postrider.store import integrations
+from postrider.store import health, integrations
 from postrider.store.engine import Transaction
 
 _WORDS = {
@@ -33,8 +33,8 @@ def target_of(tx: Transaction, delivery: Delivery) -> Target:
     observer = integrations.observer(tx, delivery.tenant_id, delivery.integration_id)
     if observer is None:
         return Target(there=False, enabled=False, parked_until=None)
-    health = integrations.health(tx, [observer.id]).get(observer.id, integrations.NO_HEALTH)
-    return Target(there=True, enabled=observer.enabled, parked_until=health.parked_until)
+    breaker = health.any_tenant_breaker(tx, observer.id)
+    return Target(there=True, enabled=observer.enabled, parked_until=breaker.parked_until)
 
 
 def explain(services: Services, delivery: Delivery, target: Target, last: Attempt | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from postrider.domain.breaker import State
 from postrider.domain.integration import DeliveryPolicy
 
 _ID = {"type": "string", "format": "uuid"}
@@ -32,6 +33,12 @@ DELIVERY: dict[str, Any] = {
             "default": ["200-299"],
         },
         "max_in_flight": {"type": "integer", "minimum": 1, "maximum": 1_000, "default": DeliveryPolicy().max_in_flight},
+        "rate_limit": {
+            "type": ["number", "null"],
+            "minimum": 0.001,
+            "maximum": 10_000,
+            "description": "Attempts a second, over all workers; null: as fast as the endpoint answers.",
+        },
     },
 }
 
@@ -42,7 +49,17 @@ HEALTH: dict[str, Any] = {
         "state": {"type": "string", "enum": ["healthy", "failing", "parked", "disabled"]},
         "failures_in_row": {"type": "integer"},
         "failing_since": _MOMENT_OR_NONE,
-        "parked_until": _MOMENT_OR_NONE,
+        "breaker": {
+            "type": "object",
+            "description": "Opens after ten failures in a row that speak of the endpoint; then one delivery at a time "
+            "is let through, as a probe, until one arrives.",
+            "properties": {
+                "state": {"type": "string", "enum": [state.value for state in State]},
+                "since": _MOMENT_OR_NONE,
+                "failed_probes": {"type": "integer"},
+                "next_probe_at": _MOMENT_OR_NONE,
+            },
+        },
         "last_success_at": _MOMENT_OR_NONE,
         "last_failure_at": _MOMENT_OR_NONE,
         "last_error": _TEXT,
@@ -76,7 +93,12 @@ INTEGRATION: dict[str, Any] = {
     "properties": {
         "id": _ID,
         **_WRITABLE,
-        "disabled_reason": {"type": "string", "readOnly": True, "description": "Why Postrider switched it off."},
+        "disabled_reason": {
+            "type": "string",
+            "readOnly": True,
+            "description": "Why Postrider switched it off: `gone` (the endpoint answered 410) or `failing` (it did "
+            "nothing but fail for five days).",
+        },
         "signing_secret": {
             "type": "string",
             "readOnly": True,

@@ -12,11 +12,12 @@ from fastapi.responses import JSONResponse
 
 from postrider.control import integrations
 from postrider.domain.access import Caller, Permission
+from postrider.domain.breaker import State
 from postrider.domain.integration import Integration
 from postrider.domain.news import gone_document, timestamp
 from postrider.services import Services
-from postrider.store import integrations as store
-from postrider.store.integrations import NO_HEALTH, Health
+from postrider.store import health as health_store
+from postrider.store.health import NO_HEALTH, Health
 from postrider.web.auth import ServicesDep, require
 
 from . import integration_schemas as schemas
@@ -123,7 +124,7 @@ def _documents(services: Services, caller: Caller, found: Sequence[Integration])
     for_writer = caller.may(Permission.INTEGRATIONS_WRITE)
     now = services.clock.now()
     with services.database.read() as tx:
-        health = store.health(tx, [one.id for one in found])
+        health = health_store.of(tx, [one.id for one in found])
     return [
         integrations.document(services, one, for_writer=for_writer)
         | {"health": _health(one, health.get(one.id, NO_HEALTH), now)}
@@ -136,7 +137,12 @@ def _health(integration: Integration, health: Health, now: datetime) -> dict[str
         "state": _state(integration, health, now),
         "failures_in_row": health.failures_in_row,
         "failing_since": _moment(health.failing_since),
-        "parked_until": _moment(health.parked_until),
+        "breaker": {
+            "state": health.breaker.state(now).value,
+            "since": _moment(health.breaker.opened_at),
+            "failed_probes": health.breaker.probes,
+            "next_probe_at": _moment(health.breaker.parked_until),
+        },
         "last_success_at": _moment(health.last_success_at),
         "last_failure_at": _moment(health.last_failure_at),
         "last_error": health.last_error,
@@ -146,7 +152,7 @@ def _health(integration: Integration, health: Health, now: datetime) -> dict[str
 def _state(integration: Integration, health: Health, now: datetime) -> str:
     if not integration.enabled:
         return "disabled"
-    if health.parked_until is not None and health.parked_until > now:
+    if health.breaker.state(now) is not State.CLOSED:
         return "parked"
     return "healthy" if health.failing_since is None else "failing"
 

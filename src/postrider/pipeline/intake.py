@@ -1,0 +1,146 @@
+"""What one drain may claim now: its slot, the breaker, the rate, and those that were lost with their worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from postrider.domain.breaker import CLOSED, State, probing
+from postrider.domain.delivery import Claimed
+from postrider.domain.integration import DeliveryPolicy
+from postrider.domain.rate import grant
+from postrider.services import Services
+from postrider.store import claims, health
+from postrider.store.engine import Transaction
+
+from .slot import Slot
+
+SUSPECTS_EVERY = 200
+"""After this many claims, deliveries that were lost with their worker get a claim of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was claimed, and what comes next."""
+
+    claimed: list[Claimed] = field(default_factory=list)
+    more: bool = False
+    """There may be more at once."""
+    again_at: datetime | None = None
+    """Nothing may be claimed before this moment."""
+    probe: bool = False
+    """The breaker is open: what was claimed shows whether the far side is back."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Claims for one integration in one process, served by one thread at a time."""
+
+    services: Services
+    integration_id: UUID
+    holder: UUID
+    """This process, in slots."""
+    _slot: Slot = field(init=False)
+    _claims_since_suspects: int = 0
+
+    def __post_init__(self) -> None:
+        self._slot = Slot(self.services, self.integration_id, self.holder)
+
+    def admitted(self, policy: DeliveryPolicy, now: datetime) -> bool:
+        """Have a slot, or take one; False when other processes have them all."""
+        return self._slot.keep(policy, now)
+
+    def release(self) -> bool:
+        """Give up the slot; tells whether there is something to do all the same."""
+        return self._slot.release()
+
+    def take(self, policy: DeliveryPolicy, *, room: int, in_flight: int, now: datetime) -> Taken:
+        """Claim up to `room` due deliveries; `in_flight` are under way in this process.
+
+        What needs a look of its own is looked for when there is nothing else: so that a busy integration does not pay
+        for it, and so that nothing else is under way beside it.
+        """
+        self._claims_since_suspects += 1
+        if self._claims_since_suspects >= SUSPECTS_EVERY:
+            # Now and then, so that a backlog does not keep suspects waiting for ever.
+            if in_flight:
+                return Taken(more=True)
+            if (suspect := self._suspect(policy, now)).claimed:
+                return suspect
+        taken = self._many(policy, room, now)
+        if taken.claimed or in_flight or taken.again_at is not None:
+            return taken
+        return self._probe_or_suspect(policy, now)
+
+    def _many(self, policy: DeliveryPolicy, room: int, now: datetime) -> Taken:
+        if policy.rate_limit is None:
+            with self.services.database.write_once() as tx:
+                claimed = self._claim(tx, policy, room, now)
+            return Taken(claimed, more=len(claimed) == room)
+        with self.services.database.write() as tx:
+            next_free_at = health.any_tenant_next_free(tx, self.integration_id)
+            free = grant(policy.rate_limit, next_free_at, wanted=room, now=now)
+            if not free.count:
+                return Taken(again_at=free.next_free_at)
+            claimed = self._claim(tx, policy, free.count, now)
+            used = grant(policy.rate_limit, next_free_at, wanted=len(claimed), now=now)
+            health.any_tenant_set_next_free(tx, self.integration_id, used.next_free_at)
+        more = len(claimed) == free.count
+        return Taken(claimed, again_at=used.next_free_at if more else None)
+
+    def _suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
+        """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
+        self._claims_since_suspects = 0
+        with self.services.database.write_once() as tx:
+            claimed = self._claim(tx, policy, 1, now, alone=True)
+        return Taken(claimed, more=bool(claimed))
+
+    def _probe_or_suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
+        with self.services.database.read() as tx:
+            breaker = health.any_tenant_breaker(tx, self.integration_id)
+        match breaker.state(now):
+            case State.CLOSED:
+                return self._suspect(policy, now)
+            case State.OPEN:
+                return Taken(again_at=breaker.parked_until)
+            case State.HALF_OPEN:
+                return self._probe(policy, now)
+
+    def _probe(self, policy: DeliveryPolicy, now: datetime) -> Taken:
+        """Claim the one delivery that is let through while the breaker is open; one process gets it."""
+        with self.services.database.write() as tx:
+            breaker = health.any_tenant_hold(tx, self.integration_id).breaker
+            if breaker.state(now) is not State.HALF_OPEN:
+                return Taken(more=breaker == CLOSED, again_at=breaker.parked_until)
+            claimed = self._claim(tx, policy, 1, now, probe=True) or self._claim(
+                tx, policy, 1, now, probe=True, alone=True
+            )
+            if claimed:
+                until = now + self._lease(policy)
+                health.any_tenant_set_breaker(tx, self.integration_id, probing(breaker, until))
+        return Taken(claimed, probe=bool(claimed))
+
+    def _claim(
+        self,
+        tx: Transaction,
+        policy: DeliveryPolicy,
+        limit: int,
+        now: datetime,
+        *,
+        alone: bool = False,
+        probe: bool = False,
+    ) -> list[Claimed]:
+        return claims.any_tenant_claim(
+            tx,
+            self.integration_id,
+            limit=limit,
+            alone=alone,
+            token=self.services.ids.new(),
+            now=now,
+            lease_until=now + self._lease(policy),
+            probe=probe,
+        )
+
+    def _lease(self, policy: DeliveryPolicy) -> timedelta:
+        return policy.timeout + self.services.options.lease_margin

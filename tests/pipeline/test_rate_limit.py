@@ -1,0 +1,82 @@
+"""An integration's rate: how many attempts a second it gets, from all workers together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from house import House
+from servers.process import wait_until
+from servers.receiver import Receiver
+
+from postrider.store import health
+
+
+def test_no_more_than_the_rate_goes_out_at_a_moment(house: House, receiver: Receiver) -> None:
+    """Of a backlog as many go as are free now; the rest waits with no attempt used."""
+    house.integrate(receiver.url, delivery={"rate_limit": 50})
+    house.publish(*["order.paid"] * 30)
+
+    house.run_until_idle()
+
+    assert len(receiver.requests) == 5
+    assert sum(one.attempt == 0 for one in house.deliveries()) == 25
+
+
+def test_the_next_goes_at_the_next_free_moment(house: House, receiver: Receiver) -> None:
+    """Each step of the clock lets as many go as the rate says, until all are there."""
+    house.integrate(receiver.url, delivery={"rate_limit": 2})
+    house.publish(*["order.paid"] * 5)
+    house.run_until_idle()
+    arrived = [len(receiver.requests)]
+
+    for _ in range(8):
+        house.clock.move(seconds=0.25)
+        house.run_until_idle()
+        arrived.append(len(receiver.requests))
+
+    assert arrived == [1, 1, 2, 2, 3, 3, 4, 4, 5]
+
+
+def test_two_workers_share_the_rate(house: House, receiver: Receiver) -> None:
+    """The rate is the integration's, not that of each worker."""
+    integration = house.integrate(receiver.url, delivery={"rate_limit": 100})
+    house.publish(*["order.paid"] * 60)
+    house.fan_out()
+    other = house.another_dispatcher()
+
+    house.dispatcher.wake([integration.id])
+    other.wake([integration.id])
+    wait_until(lambda: house.dispatcher.idle() and other.idle(), "both looked")
+
+    assert len(receiver.requests) == 10
+
+
+def test_what_waits_for_its_rate_is_not_walked_to(house: House, receiver: Receiver) -> None:
+    """The sweep leaves it alone until the moment that is free, and finds it then."""
+    integration = house.integrate(receiver.url, delivery={"rate_limit": 0.1})
+    house.publish(*["order.paid"] * 2)
+    house.run_until_idle()
+    too_early = house.due()
+
+    house.clock.move(seconds=10)
+
+    assert too_early == []
+    assert house.due() == [integration.id]
+
+
+@pytest.mark.alone
+def test_a_worker_keeps_time_by_itself(house: House, receiver: Receiver) -> None:
+    """Without any ring the worker goes on at the free moment that it was told."""
+    integration = house.integrate(receiver.url, delivery={"rate_limit": 20})
+    house.publish(*["order.paid"] * 4)
+    house.run_until_idle()
+    assert len(receiver.requests) == 2
+
+    house.clock.move(seconds=1)
+
+    receiver.wait_for(4, timeout=1)
+    wait_until(house.dispatcher.idle, "it is at rest")
+    with house.services.database.read() as tx:
+        next_free_at = health.any_tenant_next_free(tx, integration.id)
+    assert next_free_at == house.clock.now() + timedelta(milliseconds=100)
