@@ -14,6 +14,7 @@ from postrider.domain.breaker import CLOSED, GIVEN_UP_AFTER, Breaker
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.integration import Integration
 from postrider.pipeline import redrive
+from postrider.pipeline.fan_out import fan_out_round
 from postrider.pipeline.sweep import take_back
 from postrider.store import claims, health
 
@@ -250,3 +251,16 @@ def test_recovery_after_parking_is_told(house: House, receiver: Receiver) -> Non
     house.run_until_idle()
 
     assert len(house.deliveries(integration_id=watcher.id)) == 1
+
+
+def test_a_parked_integration_is_not_rung(house: House, receiver: Receiver) -> None:
+    """Events for a parked integration wake nobody: the sweep finds them when its probe is due."""
+    integration = parked(house, receiver)
+    house.publish("order.paid")
+
+    woken = fan_out_round(house.services)
+
+    assert woken == []
+    assert house.due() == []
+    house.clock.move(seconds=7)
+    assert house.due() == [integration.id]

@@ -11,7 +11,7 @@ import pytest
 from house import ORDER, House
 
 from postrider.domain.errors import Conflict, Unavailable
-from postrider.pipeline.publish import NewEvent, Published, Publisher, Publishing
+from postrider.pipeline.publish import WAITING_BYTES, NewEvent, Published, Publisher, Publishing
 from postrider.store import events
 from postrider.store.events import EventFilter
 
@@ -181,6 +181,19 @@ def test_what_the_database_refuses_does_not_take_its_neighbours_along(house: Hou
     assert broken.exception(10) is not None
     assert len({one.id for answer in answers for one in answer}) == 40
     assert len(stored(house)) == 40
+
+
+def test_no_more_waits_than_memory_can_hold(house: House) -> None:
+    """While the database takes nothing, publishers are told to come again before their payloads fill the process."""
+    publisher = Publisher(house.services)
+    big = b" " * (WAITING_BYTES // 8)
+
+    waiting = [publisher.submit(request(house, big)) for _ in range(8)]
+    refused = publisher.submit(request(house, big))
+
+    with pytest.raises(Unavailable, match="try again"):
+        refused.result(1)
+    assert not any(future.done() for future in waiting)
 
 
 def test_a_stopped_publisher_refuses(house: House) -> None:

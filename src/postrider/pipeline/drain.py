@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from postrider.domain.breaker import speaks_of_endpoint
 from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
 from postrider.domain.errors import PostriderError
 from postrider.domain.integration import Integration
@@ -31,6 +32,10 @@ SETTLE_AFTER_SECONDS = 0.02
 """An outcome waits this long for company before it is written down."""
 STORE_PAUSE_SECONDS = 0.5
 STARVED_SECONDS = 0.05
+FIRST_WINDOW = 16
+"""Attempts that an endpoint gets before it has answered any; doubled as it answers, halved as it fails."""
+ALWAYS = 4
+"""Attempts that it may have in any case."""
 KEEP_SLOT_SECONDS = 1.0
 """A wait for the next free moment of a rate that is longer gives the slot up."""
 
@@ -41,7 +46,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Budget:
-    """How many attempts the process may have under way; approximate on purpose, so that it needs no lock."""
+    """How many attempts the process may have under way; approximate on purpose, so that it needs no lock.
+
+    Each drain may exceed it by `ALWAYS`: endpoints that hang must not leave the others without any.
+    """
 
     limit: int
     used: int = 0
@@ -91,6 +99,7 @@ class Drain:
     _health: HealthNotes = field(init=False)
     _closing: bool = False
     _starved: bool = False
+    _window: int = FIRST_WINDOW
     _again_at: float | None = None
     """Nothing may be claimed before this moment (monotonic)."""
     _probe: UUID | None = None
@@ -197,11 +206,18 @@ class Drain:
         probe = self._probe is not None and self._probe not in self._held
         if probe:
             self._probe = None
+        self._widen([one.outcome for one in told])
         standing = self._health.note(told, now, probe=probe)
         if standing.opened:
             self._ground()
         if standing.recovered:
             self._again_at, self.heard = None, True
+
+    def _widen(self, outcomes: list[Outcome]) -> None:
+        """Let an endpoint that answers have more under way, and one in trouble less."""
+        delivered = sum(outcome.verdict is Verdict.DELIVERED for outcome in outcomes)
+        troubled = any(speaks_of_endpoint(outcome) for outcome in outcomes)
+        self._window = max(self._window // 2, ALWAYS) if troubled else min(self._window + delivered, self._own_share())
 
     def _ground(self) -> None:
         """Give back what no byte was sent of: the far side is not worth trying now."""
@@ -303,7 +319,13 @@ class Drain:
         assert self._opened is not None  # noqa: S101 - the caller opened it
         if any(flying.claimed.lost >= LOST_ALONE for flying in self._held.values()):
             return 0
-        return min(self._opened.flight.room(), self._own_share() - self._in_flight(), self.budget.room(), CLAIM_LIMIT)
+        own = self._in_flight()
+        return min(
+            self._opened.flight.room(),
+            min(self._own_share(), self._window) - own,
+            max(self.budget.room(), ALWAYS - own),
+            CLAIM_LIMIT,
+        )
 
     def _own_share(self) -> int:
         return share(self._opened.integration.policy) if self._opened else 1

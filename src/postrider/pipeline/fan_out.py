@@ -125,7 +125,7 @@ def fan_out_tenant(services: Services, tenant_id: UUID, limits: BatchLimits = LI
     batch = Batch(tenant_id, limits, now)
     with services.database.write() as tx:
         waiting = events.take_waiting(tx, tenant_id, limit=limits.events)
-        observers = _Observers(tx, tenant_id, limits.rows)
+        observers = _Observers(tx, tenant_id, limits.rows, now)
         for event in waiting:
             if not _add(services, batch, tx, event, observers.of(event)):
                 break
@@ -149,14 +149,14 @@ class _Page:
 class _Observers:
     """The integrations that observe an event type, read once a batch."""
 
-    def __init__(self, tx: Transaction, tenant_id: UUID, rows: int) -> None:
-        self._tx, self._tenant_id, self._rows = tx, tenant_id, rows
+    def __init__(self, tx: Transaction, tenant_id: UUID, rows: int, now: datetime) -> None:
+        self._tx, self._tenant_id, self._rows, self._now = tx, tenant_id, rows, now
         self._known: dict[tuple[str, UUID | None], _Page] = {}
 
     def of(self, event: Waiting) -> _Page:
         """Give up to a batch's rows, behind the event's mark."""
         if event.target_id is not None:
-            only = integrations.observer(self._tx, self._tenant_id, event.target_id)
+            only = integrations.observer(self._tx, self._tenant_id, event.target_id, now=self._now)
             return _Page([] if only is None else [only], None)
         key = (event.event_type, event.after)
         if key not in self._known:
@@ -165,7 +165,7 @@ class _Observers:
 
     def _read(self, event_type: str, after: UUID | None) -> _Page:
         found = integrations.observers(
-            self._tx, self._tenant_id, patterns_for(event_type), after=after, limit=self._rows
+            self._tx, self._tenant_id, patterns_for(event_type), after=after, limit=self._rows, now=self._now
         )
         chosen = [one for one in found if observes(one.observes, event_type)]
         return _Page(chosen, found[-1].id if len(found) == self._rows else None)
@@ -180,7 +180,7 @@ def _add(services: Services, batch: Batch, tx: Transaction, event: Waiting, page
     batch.events += 1
     for one, delivery_id in zip(chosen, services.ids.many(len(chosen)), strict=True):
         batch.rows.append(_delivery(delivery_id, batch.tenant_id, event, one, batch.now))
-        if one.enabled:
+        if one.enabled and not one.parked:
             batch.integration_ids.add(one.id)
     if page.goes_on_after is not None:
         events.mark_fanned_out_upto(tx, batch.tenant_id, event.id, integration_id=page.goes_on_after)

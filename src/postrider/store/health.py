@@ -167,7 +167,12 @@ def any_tenant_set_next_free(tx: Transaction, integration_id: UUID, moment: date
 
 def rests(now: datetime) -> ColumnElement[bool]:
     """Say in SQL that an integration is not to be tried now: it is parked, or its rate has no attempt free."""
-    return or_(_STATE.parked_until > now, _STATE.next_free_at > now)
+    return or_(is_parked(now), _STATE.next_free_at > now)
+
+
+def is_parked(now: datetime) -> ColumnElement[bool]:
+    """Say in SQL that an integration kept failing and is left alone."""
+    return _STATE.parked_until > now
 
 
 def _columns(breaker: Breaker) -> dict[str, object]:

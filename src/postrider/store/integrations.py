@@ -137,10 +137,12 @@ class Observer:
     created_at: datetime
     enabled: bool
     observes: tuple[str, ...]
+    parked: bool
+    """It kept failing: whoever looks for work leaves it alone until its next probe."""
 
 
 def observers(
-    tx: Transaction, tenant_id: UUID, patterns: Sequence[str], *, after: UUID | None, limit: int
+    tx: Transaction, tenant_id: UUID, patterns: Sequence[str], *, after: UUID | None, limit: int, now: datetime
 ) -> list[Observer]:
     """List the integrations that observe any of the patterns, in the order of their ids.
 
@@ -152,7 +154,7 @@ def observers(
         .distinct()
     )
     query = (
-        select(integrations.c.id, integrations.c.created_at, integrations.c.enabled, integrations.c.observes)
+        _observing(now)
         .where(integrations.c.id.in_(chosen), integrations.c.deleted_at.is_(None))
         .order_by(integrations.c.id)
         .limit(limit)
@@ -160,19 +162,34 @@ def observers(
     )
     if after is not None:
         query = query.where(integrations.c.id > after)
-    return [Observer(row.id, row.created_at, row.enabled, tuple(row.observes)) for row in tx.execute(query)]
+    return [_observer(row) for row in tx.execute(query)]
 
 
-def observer(tx: Transaction, tenant_id: UUID, integration_id: UUID) -> Observer | None:
+def observer(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime) -> Observer | None:
     """Read the only integration that an event is for."""
-    query = select(integrations.c.id, integrations.c.created_at, integrations.c.enabled, integrations.c.observes).where(
+    query = _observing(now).where(
         integrations.c.tenant_id == tenant_id,
         integrations.c.id == integration_id,
         integrations.c.deleted_at.is_(None),
     )
     # Kept as it is until the transaction ends, as by `observers`.
-    row = tx.execute(query.with_for_update(read=True)).one_or_none()
-    return None if row is None else Observer(row.id, row.created_at, row.enabled, tuple(row.observes))
+    row = tx.execute(query.with_for_update(read=True, of=integrations)).one_or_none()
+    return None if row is None else _observer(row)
+
+
+def _observing(now: datetime) -> Select[Any]:
+    parked = exists().where(integration_state.c.integration_id == integrations.c.id, health.is_parked(now))
+    return select(
+        integrations.c.id,
+        integrations.c.created_at,
+        integrations.c.enabled,
+        integrations.c.observes,
+        parked.label("parked"),
+    )
+
+
+def _observer(row: Row[Any]) -> Observer:
+    return Observer(row.id, row.created_at, row.enabled, tuple(row.observes), row.parked)
 
 
 def any_tenant_walk(

@@ -28,9 +28,9 @@ class Target:
     parked_until: datetime | None
 
 
-def target_of(tx: Transaction, delivery: Delivery) -> Target:
+def target_of(tx: Transaction, delivery: Delivery, *, now: datetime) -> Target:
     """Look at the integration that a delivery is for."""
-    observer = integrations.observer(tx, delivery.tenant_id, delivery.integration_id)
+    observer = integrations.observer(tx, delivery.tenant_id, delivery.integration_id, now=now)
     if observer is None:
         return Target(there=False, enabled=False, parked_until=None)
     breaker = health.any_tenant_breaker(tx, observer.id)

@@ -148,7 +148,7 @@ def get_delivery(services: ServicesDep, caller: Reader, delivery_id: UUID) -> On
         if delivery is None:
             raise NotFound(NOT_FOUND)
         attempts = deliveries.attempts_of(tx, caller.tenant_id, delivery_id)
-        target = target_of(tx, delivery)
+        target = target_of(tx, delivery, now=services.clock.now())
     detail = DeliveryDetail.of(delivery)
     detail.explanation = explain(services, delivery, target, attempts[-1] if attempts else None)
     detail.attempts = [AttemptDocument.of(attempt) for attempt in attempts]

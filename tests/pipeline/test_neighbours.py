@@ -1,0 +1,59 @@
+"""An endpoint that hangs costs the others nothing."""
+
+from __future__ import annotations
+
+import pytest
+from house import House
+from servers.process import wait_until
+from servers.receiver import Receiver
+
+from postrider.domain.delivery import DeliveryStatus
+from postrider.pipeline.dispatch import Dispatcher
+from postrider.pipeline.drain import ALWAYS, FIRST_WINDOW
+
+
+def test_an_endpoint_gets_more_as_it_answers(house: House, receiver: Receiver) -> None:
+    """Before it has answered, an endpoint gets a few attempts, however many are due; afterwards as many as it may."""
+    integration = house.integrate(receiver.url, delivery={"timeout_seconds": 20})
+    receiver.answer_after(0.5)
+    house.publish(*["order.paid"] * 400)
+    house.fan_out()
+
+    house.dispatcher.wake([integration.id])
+    receiver.wait_for(FIRST_WINDOW)
+    at_first = receiver.busiest
+    wait_until(house.dispatcher.idle, "all have arrived")
+
+    assert at_first == FIRST_WINDOW
+    assert receiver.busiest > 2 * FIRST_WINDOW
+
+
+@pytest.mark.alone
+def test_hanging_endpoints_leave_room_for_others(house: House) -> None:
+    """However many attempts hang, up to the worker's limit, the healthy endpoint gets its own at once."""
+    with Receiver() as hanging, Receiver() as healthy:
+        hanging.hang()
+        small = Dispatcher(house.services, threads=2, in_flight=20)
+        small.start()
+        try:
+            for number in range(3):
+                house.integrate(hanging.url_of(f"/{number}"), "order.updated", delivery={"timeout_seconds": 5})
+            house.publish(*["order.updated"] * 30)
+            house.fan_out()
+            small.wake(house.due())
+            hanging.wait_for(20)
+            integration = house.integrate(healthy.url)
+            house.publish(*["order.paid"] * 30)
+            house.fan_out()
+
+            small.wake([integration.id])
+            healthy.wait_for(30, timeout=3)
+            under_way = small.in_flight()
+            hanging.answer(200)
+        finally:
+            small.stop(20)
+
+    assert under_way >= 20
+    assert len(hanging.requests) <= 20 + 3 * ALWAYS
+    arrived = house.deliveries(integration_id=integration.id)
+    assert [one.status for one in arrived] == [DeliveryStatus.DELIVERED] * 30
