@@ -137,7 +137,8 @@ def test_a_deletion_waits_for_the_fan_out_in_hand(house: House, receiver: Receiv
 
     with ThreadPoolExecutor(1) as pool:
         with house.services.database.write() as tx:
-            integrations.observers(tx, house.tenant.id, patterns_for("order.paid"), after=None, limit=10)
+            now, patterns = house.clock.now(), patterns_for("order.paid")
+            integrations.observers(tx, house.tenant.id, patterns, after=None, limit=10, now=now)
             deletion: Future[None] = pool.submit(
                 integration_control.delete, house.services, house.tenant.id, integration.id
             )
