@@ -94,7 +94,7 @@ def test_what_follows_an_outcome(outcome: Outcome, verb: Verb, reason: str) -> N
     """Delivered finishes, what may pass is tried again, what will not is buried with its reason."""
     decision = decide(outcome, attempts_made=1, policy=POLICY, now=NOW, randomness=0.5)
 
-    assert (decision.verb, decision.reason, decision.disable) == (verb, reason, outcome.gone)
+    assert (decision.verb, decision.reason) == (verb, reason)
 
 
 @pytest.mark.parametrize(("attempts_made", "wait"), list(enumerate(DEFAULT_WAITS, start=1)))

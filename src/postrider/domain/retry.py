@@ -32,8 +32,6 @@ class Decision:
     """When to try again; only with RETRY."""
     reason: str = ""
     """Why it is dead; only with BURY."""
-    disable: bool = False
-    """The integration is to be switched off, because its far side is gone."""
 
 
 def decide(
@@ -47,7 +45,7 @@ def decide(
     if outcome.verdict is Verdict.DELIVERED:
         return Decision(Verb.FINISH)
     if outcome.gone:
-        return Decision(Verb.BURY, reason=outcome.error, disable=True)
+        return Decision(Verb.BURY, reason=outcome.error)
     if outcome.verdict is Verdict.PERMANENT:
         return Decision(Verb.BURY, reason=outcome.error)
     if attempts_made > len(policy.retry_waits):
