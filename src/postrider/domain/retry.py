@@ -44,9 +44,7 @@ def decide(
     """
     if outcome.verdict is Verdict.DELIVERED:
         return Decision(Verb.FINISH)
-    if outcome.gone:
-        return Decision(Verb.BURY, reason=outcome.error)
-    if outcome.verdict is Verdict.PERMANENT:
+    if outcome.gone or outcome.verdict is Verdict.PERMANENT:
         return Decision(Verb.BURY, reason=outcome.error)
     if attempts_made > len(policy.retry_waits):
         return Decision(Verb.BURY, reason="attempts_exhausted")
