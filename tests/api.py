@@ -26,12 +26,13 @@ from postrider.web.app import create_app
 class Api:
     """A client with a key that may do everything."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, **server: Any) -> None:
+        """Serve a house; `server` is said to uvicorn."""
         self.house = house
         self.publisher = Publisher(house.services)
         self.app = create_app(house.services, self.publisher)
         config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=5
+            self.app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=5, **server
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="web")

@@ -12,7 +12,7 @@ from uuid import UUID
 import click
 from pydantic import SecretStr, ValidationError
 
-from postrider.domain.access import TENANT_PERMISSIONS, Permission
+from postrider.domain.access import COMMAND_LINE, TENANT_PERMISSIONS, Permission
 from postrider.domain.errors import PostriderError
 from postrider.settings import Settings
 
@@ -161,8 +161,10 @@ def create_tenant(name: str, org_id: str) -> None:
     from postrider.control import tenants as tenant_control
 
     with _services() as services:
-        tenant = tenant_control.create_tenant(services, name=name, org_id=org_id)
-        made = key_control.create_key(services, tenant.id, name="first", permissions=TENANT_PERMISSIONS)
+        tenant = tenant_control.create_tenant(services, name=name, org_id=org_id, by=COMMAND_LINE)
+        made = key_control.create_key(
+            services, tenant.id, name="first", permissions=TENANT_PERMISSIONS, by=COMMAND_LINE
+        )
     click.echo(f"tenant   {tenant.id}\nAPI key  {made.secret}\nkey id   {made.key.id}")
 
 
@@ -187,7 +189,7 @@ def create_key(tenant_id: UUID, name: str, permissions: tuple[str, ...]) -> None
 
     allowed = frozenset(Permission(one) for one in permissions) or TENANT_PERMISSIONS
     with _services() as services:
-        made = key_control.create_key(services, tenant_id, name=name, permissions=allowed)
+        made = key_control.create_key(services, tenant_id, name=name, permissions=allowed, by=COMMAND_LINE)
     click.echo(f"API key  {made.secret}\nkey id   {made.key.id}")
 
 
@@ -199,7 +201,7 @@ def revoke_key(key_id: UUID, tenant_id: UUID) -> None:
     from postrider.control import keys as key_control
 
     with _services() as services:
-        key_control.revoke_key(services, tenant_id, key_id)
+        key_control.revoke_key(services, tenant_id, key_id, by=COMMAND_LINE)
     click.echo("revoked")
 
 

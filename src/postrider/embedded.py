@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from postrider.bell.hear import BellThread
 from postrider.control import keys, tenants
-from postrider.domain.access import Permission
+from postrider.domain.access import COMMAND_LINE, Permission
 from postrider.domain.errors import NotAuthenticated, NotReadyToStart
 from postrider.runtime import Runtime, Worker, build, configure_logs, open_database
 from postrider.services import Services
@@ -185,10 +185,18 @@ def _api_key(place: Place, runtime: Runtime, settings: Settings) -> str:
     path, services = place.data / "api.key", runtime.services
     preset = settings.api_key.get_secret_value() if settings.api_key else None
     known = preset or (path.read_text().strip() if path.exists() else None)
+    keys.set_environment_key(services, preset, by=COMMAND_LINE)
     if known is not None and _opens(services, known):
         return known
-    tenant = _first_tenant(services)
-    made = keys.create_key(services, tenant.id, name="postrider up", permissions=frozenset(Permission), preset=known)
+    made = keys.create_key(
+        services,
+        _first_tenant(services).id,
+        name="POSTRIDER_API_KEY" if preset else "postrider up",
+        permissions=frozenset(Permission),
+        preset=known,
+        from_environment=preset is not None,
+        by=COMMAND_LINE,
+    )
     if made.key.revoked_at is not None:
         source = "POSTRIDER_API_KEY" if preset else str(path)
         raise NotReadyToStart(f"the API key of {source} was revoked: set another one, or remove the file to get one")
@@ -208,7 +216,7 @@ def _opens(services: Services, key: str) -> bool:
 def _first_tenant(services: Services) -> Tenant:
     with services.database.read() as tx:
         had = stored_tenants.any_tenant_oldest(tx)
-    return had if had is not None else tenants.create_tenant(services, name="default")
+    return had if had is not None else tenants.create_tenant(services, name="default", by=COMMAND_LINE)
 
 
 def greeting(place: Place, api_key: str) -> str:

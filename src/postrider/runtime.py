@@ -99,6 +99,7 @@ def build(settings: Settings) -> Runtime:
             lease_margin=timedelta(seconds=settings.lease_margin_seconds),
             retention=timedelta(days=settings.retention_days),
             dead_letter_retention=timedelta(days=settings.dead_letter_retention_days),
+            audit_retention=timedelta(days=settings.audit_days),
         ),
         pepper=_pepper(database, box),
     )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from postrider.domain.access import Actor
+from postrider.domain.audit import Action, AuditEntry, FieldChange
 from postrider.domain.ids import uuid7
 from postrider.domain.ports import Clock, Ring
-from postrider.store.engine import Database
+from postrider.store import audit_log
+from postrider.store.engine import Database, Transaction
 from postrider.store.secrets import SecretBox
 from postrider.transports.registry import Registry
 
@@ -43,6 +48,7 @@ class Options:
     lease_margin: timedelta
     retention: timedelta
     dead_letter_retention: timedelta
+    audit_retention: timedelta = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +65,40 @@ class Services:
     options: Options
     pepper: bytes = field(repr=False)
     """Keys the digests of API keys and the signatures of bearer tokens; stays the same when encryption keys change."""
+
+    @contextmanager
+    def change(self, by: Actor) -> Iterator[Change]:
+        """Open the transaction in which somebody changes something.
+
+        It commits with the record of the change in it. What was not recorded is rolled back: nothing was changed.
+        """
+        with self.database.write() as tx:
+            change = Change(self, tx, by)
+            yield change
+            if not change.recorded:
+                tx.rollback()
+
+
+class Change:
+    """A change on its way: its transaction, and who makes it."""
+
+    def __init__(self, services: Services, tx: Transaction, by: Actor) -> None:
+        self.tx = tx
+        self.recorded = False
+        self._services, self._by = services, by
+
+    def record(
+        self, tenant_id: UUID, action: Action, object_id: UUID | str, changes: tuple[FieldChange, ...] = ()
+    ) -> None:
+        """Write into the audit log what is done to a thing of the tenant."""
+        entry = AuditEntry(
+            id=self._services.ids.new(),
+            tenant_id=tenant_id,
+            action=action,
+            object_id=str(object_id),
+            actor=self._by,
+            changes=changes,
+            created_at=self._services.clock.now(),
+        )
+        audit_log.add(self.tx, entry)
+        self.recorded = True

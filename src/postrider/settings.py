@@ -31,7 +31,8 @@ class Settings(BaseSettings):
         default=(), description="Fernet keys, comma-separated: the first encrypts stored secrets, all decrypt."
     )
     api_key: SecretStr | None = Field(
-        default=None, description="API key that `up` presets, taken as it is; at least 24 characters."
+        default=None,
+        description="API key that `up` presets, taken as it is; at least 24 characters; it ends when another is set.",
     )
     allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="CIDRs, comma-separated, that integrations may reach though they are not public."
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
         default=30, ge=1, description="Days that events are kept after their last delivery ended."
     )
     dead_letter_retention_days: int = Field(default=90, ge=1, description="Days that dead letters are kept.")
+    audit_days: int = Field(default=365, ge=1, le=36_500, description="Days that entries of the audit log are kept.")
     aws_endpoint_url: str | None = Field(
         default=None, description="Where AWS's API is, when it is not AWS's own (a stand-in for tests)."
     )

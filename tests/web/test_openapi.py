@@ -74,7 +74,7 @@ def test_errors_have_the_described_form(refusing: Api, document: dict[str, Any])
 
 @pytest.mark.parametrize(
     "path", ["/v2/events", "/v2/event-types", "/v2/deliveries", "/v2/dead-letters", "/v2/jobs", "/v2/tenants",
-             "/v2/api-keys", "/healthz", "/readyz"],
+             "/v2/api-keys", "/v2/audit-log", "/healthz", "/readyz"],
 )  # fmt: skip
 def test_answers_have_the_described_form(api: Api, path: str) -> None:
     """What is listed fits its description."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from postrider.domain.access import POSTRIDER, Actor
+from postrider.domain.audit import Action
 from postrider.domain.catalogue import BUILT_IN, OWN
 from postrider.domain.errors import Conflict, InvalidInput
 from postrider.domain.observe import NAME_LENGTH, is_name
@@ -42,7 +44,9 @@ def list_all(services: Services, tenant_id: UUID) -> list[Listed]:
     return sorted([*built_in, *(Listed(one.name, one.description, one) for one in own)], key=lambda one: one.name)
 
 
-def add(services: Services, tenant_id: UUID, *, name: str, description: str = "") -> OwnEventType:
+def add(
+    services: Services, tenant_id: UUID, *, name: str, description: str = "", by: Actor = POSTRIDER
+) -> OwnEventType:
     """Add an event type to a tenant's own; raises InvalidInput for a wrong name, Conflict for a known one."""
     if not is_name(name):
         raise InvalidInput(
@@ -56,9 +60,10 @@ def add(services: Services, tenant_id: UUID, *, name: str, description: str = ""
         raise InvalidInput("data.name", f"name: names that begin with {RESERVED!r} are Postrider's own")
     text = short_text("data.description", description, longest=LONGEST_REASON, empty=True)
     new = OwnEventType(name, text, services.clock.now())
-    with services.database.write() as tx:
-        if not event_types.add(tx, tenant_id, new):
+    with services.change(by) as change:
+        if not event_types.add(change.tx, tenant_id, new):
             raise Conflict(f"the event type {name} is there already")
+        change.record(tenant_id, Action.EVENT_TYPE_ADDED, name)
     return new
 
 

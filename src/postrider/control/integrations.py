@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from postrider.domain.access import POSTRIDER, Actor
+from postrider.domain.audit import Action, FieldChange, integration_changes
 from postrider.domain.catalogue import INTEGRATION_CREATED, INTEGRATION_DELETED, INTEGRATION_UPDATED
 from postrider.domain.errors import Conflict, InvalidInput, NotFound
 from postrider.domain.event import Event
@@ -37,42 +39,58 @@ class IntegrationPage:
     """How many the tenant has in all."""
 
 
-def create(services: Services, tenant_id: UUID, data: object) -> Integration:
+def create(services: Services, tenant_id: UUID, data: object, *, by: Actor = POSTRIDER) -> Integration:
     """Make an integration from a request's `data`; its signing secret is in the answer."""
     wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
     given.require_all(data)
     new = _revised(services, _blank(services, tenant_id), wanted)
-    with services.database.write() as tx:
-        integrations.add(tx, services.box, new, secret_names=_secret_names(services, new))
-        _publish(services, tx, INTEGRATION_CREATED, new)
+    with services.change(by) as change:
+        integrations.add(change.tx, services.box, new, secret_names=_secret_names(services, new))
+        change.record(tenant_id, Action.INTEGRATION_CREATED, new.id, _told(services, None, new))
+        _publish(services, change.tx, INTEGRATION_CREATED, new)
     services.ring.fan_out()
     return new
 
 
-def update(services: Services, tenant_id: UUID, integration_id: UUID, data: object) -> Integration:
+def update(
+    services: Services, tenant_id: UUID, integration_id: UUID, data: object, *, by: Actor = POSTRIDER
+) -> Integration:
     """Change what the request's `data` names; what changes nothing makes no new version and no event."""
     wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
-    return _change(services, tenant_id, integration_id, lambda old: _revised(services, old, wanted))
+    revise = partial(_revised, services, wanted=wanted)
+    return _change(services, tenant_id, integration_id, revise, action=Action.INTEGRATION_UPDATED, by=by)
 
 
-def set_enabled(services: Services, tenant_id: UUID, integration_id: UUID, *, enabled: bool) -> Integration:
+def set_enabled(
+    services: Services, tenant_id: UUID, integration_id: UUID, *, enabled: bool, by: Actor = POSTRIDER
+) -> Integration:
     """Switch an integration on or off; switched on, it gets what was held for it."""
-    wanted = Given({"enabled": enabled}, {})
-    return _change(services, tenant_id, integration_id, lambda old: _revised(services, old, wanted))
+    revise = partial(_revised, services, wanted=Given({"enabled": enabled}, {}))
+    action = Action.INTEGRATION_ENABLED if enabled else Action.INTEGRATION_DISABLED
+    return _change(services, tenant_id, integration_id, revise, action=action, by=by)
 
 
-def rotate_secret(services: Services, tenant_id: UUID, integration_id: UUID) -> Integration:
+def rotate_secret(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Actor = POSTRIDER) -> Integration:
     """Give an integration a new signing secret, which is in the answer; the old one signs nothing any more."""
     secret = _new_secret()
-    return _change(services, tenant_id, integration_id, lambda old: replace(old, signing_secret=secret))
+    return _change(
+        services,
+        tenant_id,
+        integration_id,
+        lambda old: replace(old, signing_secret=secret),
+        action=Action.INTEGRATION_SECRET_ROTATED,
+        by=by,
+    )
 
 
-def delete(services: Services, tenant_id: UUID, integration_id: UUID) -> None:
+def delete(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Actor = POSTRIDER) -> None:
     """Delete an integration: what it still had to get is discarded, what is under way ends."""
     now = services.clock.now()
-    with services.database.write() as tx:
+    with services.change(by) as change:
+        tx = change.tx
         if not integrations.remove(tx, tenant_id, integration_id, now=now):
             raise _not_found(integration_id)
+        change.record(tenant_id, Action.INTEGRATION_DELETED, integration_id)
         deliveries.discard_pending(tx, tenant_id, integration_id, reason=GONE_REASON, now=now)
         gone = about_integration(
             INTEGRATION_DELETED,
@@ -101,7 +119,7 @@ def page(services: Services, tenant_id: UUID, *, offset: int, limit: int) -> Int
         return IntegrationPage(found, integrations.count(tx, tenant_id))
 
 
-def send_test(services: Services, tenant_id: UUID, integration_id: UUID) -> Event:
+def send_test(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Actor = POSTRIDER) -> Event:
     """Publish a `postrider.test` event that this integration alone gets.
 
     Conflict when it is switched off: the test would be skipped.
@@ -110,8 +128,9 @@ def send_test(services: Services, tenant_id: UUID, integration_id: UUID) -> Even
     if not integration.enabled:
         raise Conflict("the integration is disabled, so the test would not be sent; enable it first")
     test = trial_event(integration, event_id=services.ids.new(), now=services.clock.now())
-    with services.database.write() as tx:
-        events.add(tx, [test])
+    with services.change(by) as change:
+        events.add(change.tx, [test])
+        change.record(tenant_id, Action.INTEGRATION_TESTED, integration_id)
     services.ring.fan_out()
     return test
 
@@ -134,7 +153,13 @@ def _shown_configuration(services: Services, integration: Integration, *, for_wr
 
 
 def _change(
-    services: Services, tenant_id: UUID, integration_id: UUID, step: Callable[[Integration], Integration]
+    services: Services,
+    tenant_id: UUID,
+    integration_id: UUID,
+    step: Callable[[Integration], Integration],
+    *,
+    action: Action,
+    by: Actor,
 ) -> Integration:
     """Store what `step` makes of the integration, again from its newest state when somebody else was quicker."""
     for _ in range(_TRIES):
@@ -143,15 +168,18 @@ def _change(
         if stepped == old:
             return old
         new = replace(stepped, version=old.version + 1, updated_at=services.clock.now())
-        if _store(services, new, fresh_start=_deserves_fresh_start(old, new)):
+        if _store(services, old, new, action=action, by=by):
             return new
     raise Conflict("the integration is being changed by others at the same time; try again")
 
 
-def _store(services: Services, new: Integration, *, fresh_start: bool) -> bool:
-    with services.database.write() as tx:
+def _store(services: Services, old: Integration, new: Integration, *, action: Action, by: Actor) -> bool:
+    fresh_start = _deserves_fresh_start(old, new)
+    with services.change(by) as change:
+        tx = change.tx
         if not integrations.change(tx, services.box, new, secret_names=_secret_names(services, new)):
             return False
+        change.record(new.tenant_id, action, new.id, _told(services, old, new))
         if fresh_start:
             health.any_tenant_start_afresh(tx, new.id)
         _publish(services, tx, INTEGRATION_UPDATED, new)
@@ -159,6 +187,19 @@ def _store(services: Services, new: Integration, *, fresh_start: bool) -> bool:
     if fresh_start:
         services.ring.deliver([new.id])
     return True
+
+
+def _told(services: Services, old: Integration | None, new: Integration) -> tuple[FieldChange, ...]:
+    states = [one for one in (old, new) if one is not None]
+    return integration_changes(
+        old, new, secret_names={name for one in states for name in _unshown_names(services, one)}
+    )
+
+
+def _unshown_names(services: Services, integration: Integration) -> Collection[str]:
+    if integration.integration_type not in services.transports.names():
+        return integration.configuration.keys()
+    return _secret_names(services, integration)
 
 
 def _deserves_fresh_start(old: Integration, new: Integration) -> bool:

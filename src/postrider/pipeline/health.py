@@ -10,6 +10,8 @@ from uuid import UUID
 
 import structlog
 
+from postrider.domain.access import POSTRIDER
+from postrider.domain.audit import Action, shown
 from postrider.domain.breaker import (
     CLOSED,
     OPEN_AFTER,
@@ -141,9 +143,12 @@ def _after_last_success(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def disable(services: Services, integration: Integration, *, reason: str, now: datetime) -> bool:
     """Switch an integration off and publish that; False when it was off, or was changed since it was read."""
-    with services.database.write() as tx:
+    with services.change(POSTRIDER) as change:
+        tx = change.tx
         if not integrations.any_tenant_disable(tx, integration.id, version=integration.version, reason=reason, now=now):
             return False
+        told = (shown("enabled", old=True, new=False), shown("disabled_reason", "", reason))
+        change.record(integration.tenant_id, Action.INTEGRATION_DISABLED, integration.id, told)
         events.add(tx, [integration_news(services.ids.new(), integration, "disabled", reason=reason, now=now)])
     log.warning("integration.disabled", integration_id=str(integration.id), reason=reason)
     services.ring.fan_out()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
+from postrider.domain.access import POSTRIDER, Actor
+from postrider.domain.audit import Action, FieldChange, shown
 from postrider.domain.delivery import REDRIVABLE, Delivery, DeliveryStatus
 from postrider.domain.errors import Conflict, InvalidInput, NotFound
 from postrider.services import Services
@@ -27,11 +29,19 @@ _FROM: dict[JobStatus, tuple[JobStatus, ...]] = {
     JobStatus.RUNNING: (JobStatus.PAUSED,),
     JobStatus.CANCELLED: (JobStatus.RUNNING, JobStatus.PAUSED),
 }
+_STARTED = {JobKind.REDRIVE: Action.JOB_REDRIVE_STARTED, JobKind.DISCARD: Action.JOB_DISCARD_STARTED}
+_CHANGED = {
+    JobStatus.PAUSED: Action.JOB_PAUSED,
+    JobStatus.RUNNING: Action.JOB_RESUMED,
+    JobStatus.CANCELLED: Action.JOB_CANCELLED,
+}
 
 log = structlog.get_logger()
 
 
-def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bool = False) -> Delivery:
+def redrive(
+    services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bool = False, by: Actor = POSTRIDER
+) -> Delivery:
     """Send a dead, discarded or skipped delivery again, a pending one now; with `force` a delivered one too.
 
     Attempt numbers go on, and the retry budget starts anew unless it was pending. A parked integration is probed at
@@ -39,7 +49,8 @@ def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bo
     """
     allowed = (*REDRIVABLE, DeliveryStatus.DELIVERED) if force else REDRIVABLE
     now = services.clock.now()
-    with services.database.write() as tx:
+    with services.change(by) as change:
+        tx = change.tx
         delivery = _get(tx, tenant_id, delivery_id)
         if not events.hold(tx, tenant_id, delivery.event_id):
             raise NotFound("no such delivery")
@@ -51,43 +62,55 @@ def redrive(services: Services, tenant_id: UUID, delivery_id: UUID, *, force: bo
         _check(done, delivery, "redriven", allowed)
         health.any_tenant_probe_now(tx, [delivery_id], now=now)
         after = _get(tx, tenant_id, delivery_id)
+        change.record(tenant_id, Action.DELIVERY_REDRIVEN, delivery_id, _status_change(delivery, after))
     services.ring.deliver([after.integration_id])
     return after
 
 
-def cancel(services: Services, tenant_id: UUID, delivery_id: UUID, *, reason: str) -> Delivery:
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """A way in which a person ends a delivery."""
+
+    action: Action
+    word: str
+    to: DeliveryStatus
+    allowed: tuple[DeliveryStatus, ...]
+
+
+_CANCEL = _Ending(Action.DELIVERY_CANCELLED, "cancelled", DeliveryStatus.DISCARDED, (DeliveryStatus.PENDING,))
+_DISCARD = _Ending(Action.DELIVERY_DISCARDED, "discarded", DeliveryStatus.DISCARDED, _DISCARDABLE)
+_UNDO = _Ending(Action.DELIVERY_DISCARD_UNDONE, "taken back", DeliveryStatus.DEAD, (DeliveryStatus.DISCARDED,))
+
+
+def cancel(services: Services, tenant_id: UUID, delivery_id: UUID, *, reason: str, by: Actor = POSTRIDER) -> Delivery:
     """Discard a pending delivery. Raises NotFound, and Conflict when it is not pending (any more)."""
-    return _end(
-        services, tenant_id, delivery_id, DeliveryStatus.DISCARDED, (DeliveryStatus.PENDING,), reason, "cancelled"
-    )
+    return _end(services, tenant_id, delivery_id, _CANCEL, reason=reason, by=by)
 
 
-def discard(services: Services, tenant_id: UUID, delivery_id: UUID, *, reason: str) -> Delivery:
+def discard(services: Services, tenant_id: UUID, delivery_id: UUID, *, reason: str, by: Actor = POSTRIDER) -> Delivery:
     """Discard a dead or skipped delivery. Raises NotFound and Conflict."""
-    return _end(services, tenant_id, delivery_id, DeliveryStatus.DISCARDED, _DISCARDABLE, reason, "discarded")
+    return _end(services, tenant_id, delivery_id, _DISCARD, reason=reason, by=by)
 
 
-def undo_discard(services: Services, tenant_id: UUID, delivery_id: UUID) -> Delivery:
+def undo_discard(services: Services, tenant_id: UUID, delivery_id: UUID, *, by: Actor = POSTRIDER) -> Delivery:
     """Make a discarded delivery a dead letter again. Raises NotFound and Conflict."""
-    allowed = (DeliveryStatus.DISCARDED,)
-    return _end(services, tenant_id, delivery_id, DeliveryStatus.DEAD, allowed, "discard_undone", "taken back")
+    return _end(services, tenant_id, delivery_id, _UNDO, reason="discard_undone", by=by)
 
 
-def _end(
-    services: Services,
-    tenant_id: UUID,
-    delivery_id: UUID,
-    to: DeliveryStatus,
-    allowed: tuple[DeliveryStatus, ...],
-    reason: str,
-    word: str,
-) -> Delivery:
+def _end(services: Services, tenant_id: UUID, delivery_id: UUID, how: _Ending, *, reason: str, by: Actor) -> Delivery:
     now = services.clock.now()
-    with services.database.write() as tx:
+    with services.change(by) as change:
+        tx = change.tx
         delivery = _get(tx, tenant_id, delivery_id)
-        done = deliveries.move(tx, tenant_id, delivery_id, to=to, from_statuses=allowed, reason=reason, now=now)
-        _check(done, delivery, word, allowed)
-        return _get(tx, tenant_id, delivery_id)
+        done = deliveries.move(tx, tenant_id, delivery_id, to=how.to, from_statuses=how.allowed, reason=reason, now=now)
+        _check(done, delivery, how.word, how.allowed)
+        after = _get(tx, tenant_id, delivery_id)
+        change.record(tenant_id, how.action, delivery_id, _status_change(delivery, after))
+    return after
+
+
+def _status_change(old: Delivery, new: Delivery) -> tuple[FieldChange, ...]:
+    return (shown("status", old.status.value, new.status.value),) if old.status is not new.status else ()
 
 
 def _get(tx: Transaction, tenant_id: UUID, delivery_id: UUID) -> Delivery:
@@ -103,13 +126,21 @@ def _check(done: bool, delivery: Delivery, word: str, allowed: tuple[DeliverySta
         raise Conflict(f"the delivery is {delivery.status.value}; only one that is {wanted} can be {word}")
 
 
-def replay(services: Services, tenant_id: UUID, event_id: UUID, *, integration_id: UUID | None = None) -> None:
+def replay(
+    services: Services,
+    tenant_id: UUID,
+    event_id: UUID,
+    *,
+    integration_id: UUID | None = None,
+    by: Actor = POSTRIDER,
+) -> None:
     """Deliver an event anew, as new deliveries: to all that observe it by now, or to one integration.
 
     Raises NotFound for an unknown event or integration, and Conflict while the event still is being fanned out.
     """
     now = services.clock.now()
-    with services.database.write() as tx:
+    with services.change(by) as change:
+        tx = change.tx
         found = events.heads(tx, tenant_id, [event_id]) if events.hold(tx, tenant_id, event_id) else []
         if not found:
             raise NotFound("no such event")
@@ -117,6 +148,8 @@ def replay(services: Services, tenant_id: UUID, event_id: UUID, *, integration_i
             _deliver_anew(services, tx, tenant_id, event_id, found[0].event_type, integration_id, now)
         elif not events.replay(tx, tenant_id, event_id, now=now):
             raise Conflict("the event is still being fanned out; try again in a moment")
+        told = () if integration_id is None else (shown("integration_id", None, str(integration_id)),)
+        change.record(tenant_id, Action.EVENT_REPLAYED, event_id, told)
     if integration_id is not None:
         services.ring.deliver([integration_id])
     else:
@@ -154,7 +187,14 @@ def _deliver_anew(
 
 
 def start_job(
-    services: Services, tenant_id: UUID, *, kind: JobKind, wanted: DeliveryFilter, rate: float | None, reason: str
+    services: Services,
+    tenant_id: UUID,
+    *,
+    kind: JobKind,
+    wanted: DeliveryFilter,
+    rate: float | None,
+    reason: str,
+    by: Actor = POSTRIDER,
 ) -> Job:
     """Store a job that redrives or discards every delivery of now that the filter takes.
 
@@ -167,7 +207,7 @@ def start_job(
         raise InvalidInput("data.filter.status", f"status: a {kind.value} job takes no {' or '.join(wrong)} deliveries")
     now = services.clock.now()
     job_id = services.ids.new()
-    with services.database.write() as tx:
+    with services.change(by) as change:
         job = Job(
             id=job_id,
             tenant_id=tenant_id,
@@ -176,7 +216,7 @@ def start_job(
             filter=wanted,
             reason=reason,
             rate=rate,
-            total=deliveries.count(tx, tenant_id, wanted),
+            total=deliveries.count(change.tx, tenant_id, wanted),
             done=0,
             cursor=None,
             # Ids follow time: what is made after the job is not meant by it.
@@ -185,19 +225,22 @@ def start_job(
             created_at=now,
             updated_at=now,
         )
-        jobs.add(tx, job)
+        jobs.add(change.tx, job)
+        change.record(tenant_id, _STARTED[kind], job_id)
     return job
 
 
-def change_job(services: Services, tenant_id: UUID, job_id: UUID, *, to: JobStatus) -> Job:
+def change_job(services: Services, tenant_id: UUID, job_id: UUID, *, to: JobStatus, by: Actor = POSTRIDER) -> Job:
     """Pause, resume or cancel a job; what it has done stays done. Raises NotFound and Conflict."""
-    with services.database.write() as tx:
+    with services.change(by) as change:
+        tx = change.tx
         job = jobs.get(tx, tenant_id, job_id)
         if job is None:
             raise NotFound("no such job")
         if not jobs.set_status(tx, tenant_id, job_id, to=to, from_statuses=_FROM[to], now=services.clock.now()):
             raise Conflict(f"the job is {job.status.value}")
-        return replace(job, status=to)
+        change.record(tenant_id, _CHANGED[to], job_id)
+    return replace(job, status=to)
 
 
 def step_jobs(services: Services) -> None:

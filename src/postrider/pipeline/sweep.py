@@ -12,7 +12,7 @@ import structlog
 
 from postrider.domain.errors import PostriderError
 from postrider.services import Services
-from postrider.store import bells, claims, deliveries, events, idempotency, integrations
+from postrider.store import audit_log, bells, claims, deliveries, events, idempotency, integrations
 
 from .redrive import step_jobs
 
@@ -128,7 +128,7 @@ def take_back(services: Services) -> int:
 
 
 def forget(services: Services) -> int:
-    """Delete the oldest events past their term, with all that came of them, and old idempotency keys.
+    """Delete the oldest events past their term, with all that came of them, old idempotency keys and audit entries.
 
     Tells how many of the more numerous there were: as many as a turn takes means that there may be more.
     """
@@ -143,7 +143,8 @@ def forget(services: Services) -> int:
         if old:
             events.any_tenant_forget(tx, old)
         keys = idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
+        entries = audit_log.any_tenant_forget(tx, before=now - services.options.audit_retention, limit=FORGET_LIMIT)
         orphans = deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
     if old:
         log.info("events.forgotten", events=len(old))
-    return max(len(old), keys, orphans)
+    return max(len(old), keys, entries, orphans)

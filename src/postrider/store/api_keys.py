@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, or_, select, update
 
 from postrider.domain.access import ApiKey, Permission
 
@@ -26,6 +26,7 @@ def add(tx: Transaction, key: ApiKey, digest: bytes) -> None:
             permissions=sorted(key.permissions),
             created_at=key.created_at,
             expires_at=key.expires_at,
+            from_environment=key.from_environment,
         )
     )
 
@@ -36,9 +37,10 @@ def any_tenant_by_digest(tx: Transaction, digest: bytes) -> ApiKey | None:
     return None if row is None else _key(row)
 
 
-def any_tenant_get(tx: Transaction, key_id: UUID) -> ApiKey | None:
-    """Find a key by its id."""
-    row = tx.execute(_all().where(api_keys.c.id == key_id)).one_or_none()
+def any_tenant_get(tx: Transaction, key_id: UUID, *, hold: bool = False) -> ApiKey | None:
+    """Find a key by its id; `hold` keeps it as it is until the transaction ends."""
+    query = _all().where(api_keys.c.id == key_id)
+    row = tx.execute(query.with_for_update(read=True) if hold else query).one_or_none()
     return None if row is None else _key(row)
 
 
@@ -54,6 +56,20 @@ def revoke(tx: Transaction, tenant_id: UUID, key_id: UUID, *, now: datetime) -> 
         update(api_keys).where(api_keys.c.tenant_id == tenant_id, api_keys.c.id == key_id).values(revoked_at=now)
     )
     return done.rowcount == 1
+
+
+def any_tenant_from_environment(tx: Transaction, *, now: datetime) -> list[ApiKey]:
+    """List the keys that the environment set and that have not ended."""
+    c = api_keys.c
+    query = _all().where(c.from_environment, c.revoked_at.is_(None), or_(c.expires_at.is_(None), c.expires_at > now))
+    return [_key(row) for row in tx.execute(query)]
+
+
+def set_expiry(tx: Transaction, tenant_id: UUID, key_id: UUID, *, expires_at: datetime | None) -> None:
+    """Give a key another end."""
+    tx.execute(
+        update(api_keys).where(api_keys.c.tenant_id == tenant_id, api_keys.c.id == key_id).values(expires_at=expires_at)
+    )
 
 
 def any_tenant_used(tx: Transaction, key_id: UUID, *, now: datetime) -> None:
@@ -72,6 +88,7 @@ def _all() -> Select[Any]:
         api_keys.c.expires_at,
         api_keys.c.revoked_at,
         api_keys.c.last_used_at,
+        api_keys.c.from_environment,
     )
 
 

@@ -70,6 +70,7 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
+    Column("from_environment", Boolean(create_constraint=False), nullable=False),
     Index("ux_api_keys_digest", "digest", unique=True),
     Index("ix_api_keys_tenant", "tenant_id", "id"),
 )
@@ -255,4 +256,26 @@ jobs = Table(
     Column("updated_at", Instant, nullable=False),
     Index("ix_jobs_tenant", "tenant_id", "id"),
     Index("ix_jobs_running", "id", **_partial("status = 'running'")),  # type: ignore[arg-type]
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Uuid, primary_key=True, comment="sorts by time"),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object_type", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_tenant_id", Uuid),
+    Column("actor_key_id", Uuid),
+    Column("actor_name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("changes", Json, nullable=False, comment="names of fields, and values of harmless ones"),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_audit_log_tenant", "tenant_id", "id"),
+    Index("ix_audit_log_action", "tenant_id", "action", "id"),
+    Index("ix_audit_log_type", "tenant_id", "object_type", "id"),
+    Index("ix_audit_log_object", "tenant_id", "object_id", "id"),
+    Index("ix_audit_log_actor", "tenant_id", "actor_key_id", "id"),
 )

@@ -14,6 +14,7 @@ from postrider.services import Services
 from . import errors
 from .api import (
     api_keys,
+    audit_log,
     dead_letters,
     deliveries,
     event_types,
@@ -41,6 +42,7 @@ ROUTERS = (
     jobs.router,
     tenants.router,
     api_keys.router,
+    audit_log.router,
     oauth.router,
     health.router,
 )

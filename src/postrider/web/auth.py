@@ -71,8 +71,11 @@ class Authenticator:
         self._noted: dict[UUID, float] = {}
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="key-notes")
 
-    async def caller(self, token: str) -> Caller:
-        """Find the caller; raises NotAuthenticated. Leaves the event loop only for keys not seen a moment ago."""
+    async def caller(self, token: str, *, host: str = "") -> Caller:
+        """Find the caller; raises NotAuthenticated. Leaves the event loop only for keys not seen a moment ago.
+
+        `host` is where the request came from.
+        """
         reference = self._reference(token)
         key = self.known.get(reference)
         if key is None:
@@ -81,7 +84,14 @@ class Authenticator:
         else:
             keys.still_valid(key, now=self._services.clock.now())
         self._note_use(key.id)
-        return Caller(key.tenant_id, key.id, key.permissions)
+        return Caller(
+            key.tenant_id,
+            key.id,
+            key.permissions,
+            name=key.name,
+            from_environment=key.from_environment,
+            host=host,
+        )
 
     def close(self) -> None:
         """Write the notes that wait, then end."""
@@ -139,7 +149,9 @@ def require(*permissions: Permission) -> Callable[..., Awaitable[Caller]]:
 async def authenticate(request: Request, *permissions: Permission) -> Caller:
     """Do what `require` does, for handlers without dependencies."""
     authenticator: Authenticator = request.app.state.authenticator
-    caller = await authenticator.caller(bearer(request.headers.get("authorization", "")))
+    # Behind a proxy it is whom the server's own setting (FORWARDED_ALLOW_IPS) lets it believe.
+    host = request.client.host if request.client else ""
+    caller = await authenticator.caller(bearer(request.headers.get("authorization", "")), host=host)
     for permission in permissions:
         if not caller.may(permission):
             raise NotPermitted(f"the API key lacks the permission {permission.value}")

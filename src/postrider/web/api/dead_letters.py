@@ -96,6 +96,7 @@ def redrive_dead_letters(services: ServicesDep, caller: Redriver, body: Body[Red
         wanted=body.data.wanted(),
         rate=body.data.rate,
         reason=reason_of(body.data.reason, otherwise="redriven"),
+        by=caller.actor,
     )
     return One(data=JobDocument.of(job))
 
@@ -110,5 +111,6 @@ def discard_dead_letters(services: ServicesDep, caller: Redriver, body: Body[Dis
         wanted=body.data.wanted(),
         rate=None,
         reason=reason_of(body.data.reason, otherwise="discarded"),
+        by=caller.actor,
     )
     return One(data=JobDocument.of(job))

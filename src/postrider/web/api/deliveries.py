@@ -161,7 +161,7 @@ def redrive_delivery(
 ) -> One[DeliveryDocument]:
     """Send a dead, discarded or skipped delivery again; with `force` a delivered one too."""
     force = body is not None and body.data.force
-    return _one(redrive.redrive(services, caller.tenant_id, delivery_id, force=force))
+    return _one(redrive.redrive(services, caller.tenant_id, delivery_id, force=force, by=caller.actor))
 
 
 @router.post("/v2/deliveries/{delivery_id}/cancel")
@@ -170,7 +170,7 @@ def cancel_delivery(
 ) -> One[DeliveryDocument]:
     """Discard a delivery that is still pending."""
     reason = reason_of(body.data.reason if body else "", otherwise="cancelled")
-    return _one(redrive.cancel(services, caller.tenant_id, delivery_id, reason=reason))
+    return _one(redrive.cancel(services, caller.tenant_id, delivery_id, reason=reason, by=caller.actor))
 
 
 @router.post("/v2/deliveries/{delivery_id}/discard")
@@ -179,13 +179,13 @@ def discard_delivery(
 ) -> One[DeliveryDocument]:
     """Give up a dead or skipped delivery."""
     reason = reason_of(body.data.reason if body else "", otherwise="discarded")
-    return _one(redrive.discard(services, caller.tenant_id, delivery_id, reason=reason))
+    return _one(redrive.discard(services, caller.tenant_id, delivery_id, reason=reason, by=caller.actor))
 
 
 @router.post("/v2/deliveries/{delivery_id}/undo-discard")
 def undo_discard(services: ServicesDep, caller: Redriver, delivery_id: UUID) -> One[DeliveryDocument]:
     """Make a discarded delivery a dead letter again."""
-    return _one(redrive.undo_discard(services, caller.tenant_id, delivery_id))
+    return _one(redrive.undo_discard(services, caller.tenant_id, delivery_id, by=caller.actor))
 
 
 def reason_of(given: str, *, otherwise: str) -> str:

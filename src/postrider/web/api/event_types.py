@@ -62,7 +62,7 @@ def add_event_type(
 ) -> One[EventTypeDocument]:
     """Add an event type to the tenant's own."""
     given = body.data
-    added = event_types.add(services, caller.tenant_id, name=given.name, description=given.description)
+    added = event_types.add(services, caller.tenant_id, name=given.name, description=given.description, by=caller.actor)
     _remember(request.app.state.known_types, caller.tenant_id)
     return One(data=_document(Listed(added.name, added.description, added)))
 

@@ -121,7 +121,7 @@ def replay_event(
             raise NotFound(NOT_FOUND)
         if integration_id is not None and not integrations.known(tx, caller.tenant_id, integration_id):
             raise InvalidInput("data.integration_id", "integration_id: there is no such integration")
-    redrive.replay(services, caller.tenant_id, event_id, integration_id=integration_id)
+    redrive.replay(services, caller.tenant_id, event_id, integration_id=integration_id, by=caller.actor)
     return One(data=_head(found[0]))
 
 

@@ -54,7 +54,7 @@ def list_integrations(services: ServicesDep, caller: Reader, page: OffsetPageDep
 )
 def create_integration(services: ServicesDep, caller: Writer, body: Given) -> JSONResponse:
     """Create an integration; the answer alone holds its signing secret in clear."""
-    made = integrations.create(services, caller.tenant_id, body.get("data"))
+    made = integrations.create(services, caller.tenant_id, body.get("data"), by=caller.actor)
     return _one(services, caller, made, with_secret=True)
 
 
@@ -69,39 +69,42 @@ def get_integration(services: ServicesDep, caller: Reader, integration_id: UUID)
 )
 def update_integration(services: ServicesDep, caller: Writer, integration_id: UUID, body: Given) -> JSONResponse:
     """Change what is given of an integration; the rest stays."""
-    return _one(services, caller, integrations.update(services, caller.tenant_id, integration_id, body.get("data")))
+    changed = integrations.update(services, caller.tenant_id, integration_id, body.get("data"), by=caller.actor)
+    return _one(services, caller, changed)
 
 
 @router.delete("/{integration_id:uuid}", responses=schemas.one(schemas.GONE))
 def delete_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Delete an integration; what it still had to get is discarded."""
-    integrations.delete(services, caller.tenant_id, integration_id)
+    integrations.delete(services, caller.tenant_id, integration_id, by=caller.actor)
     return JSONResponse({"data": gone_document(integration_id)})
 
 
 @router.post("/{integration_id:uuid}/enable", responses=schemas.one(schemas.INTEGRATION))
 def enable_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Switch an integration on; what was held for it goes out."""
-    return _one(services, caller, integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=True))
+    changed = integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=True, by=caller.actor)
+    return _one(services, caller, changed)
 
 
 @router.post("/{integration_id:uuid}/disable", responses=schemas.one(schemas.INTEGRATION))
 def disable_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Switch an integration off; what is pending for it is held."""
-    return _one(services, caller, integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=False))
+    changed = integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=False, by=caller.actor)
+    return _one(services, caller, changed)
 
 
 @router.post("/{integration_id:uuid}/rotate-secret", responses=schemas.one(schemas.INTEGRATION))
 def rotate_secret(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Make a new signing secret; the answer alone holds it in clear."""
-    changed = integrations.rotate_secret(services, caller.tenant_id, integration_id)
+    changed = integrations.rotate_secret(services, caller.tenant_id, integration_id, by=caller.actor)
     return _one(services, caller, changed, with_secret=True)
 
 
 @router.post("/{integration_id:uuid}/test", status_code=202, responses=schemas.one(schemas.TEST_EVENT, status=202))
 def send_test(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Send a test event to this integration alone; its links say where to see what became of it."""
-    test = integrations.send_test(services, caller.tenant_id, integration_id)
+    test = integrations.send_test(services, caller.tenant_id, integration_id, by=caller.actor)
     link = f"{services.options.public_url.rstrip('/')}/v2/events/{test.id}"
     document = {
         "id": str(test.id),

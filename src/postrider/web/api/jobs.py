@@ -9,9 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from postrider.domain.access import Caller
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.errors import NotFound
 from postrider.pipeline import redrive
+from postrider.services import Services
 from postrider.store import jobs
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.jobs import Job, JobKind, JobStatus
@@ -99,19 +101,23 @@ def get_job(services: ServicesDep, caller: Reader, job_id: UUID) -> One[JobDocum
 @router.post("/v2/jobs/{job_id}/pause")
 def pause_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """Stop a running job for now."""
-    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=JobStatus.PAUSED)))
+    return _changed(services, caller, job_id, JobStatus.PAUSED)
 
 
 @router.post("/v2/jobs/{job_id}/resume")
 def resume_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """Let a paused job go on."""
-    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=JobStatus.RUNNING)))
+    return _changed(services, caller, job_id, JobStatus.RUNNING)
 
 
 @router.post("/v2/jobs/{job_id}/cancel")
 def cancel_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """End a job; what it has done stays done."""
-    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=JobStatus.CANCELLED)))
+    return _changed(services, caller, job_id, JobStatus.CANCELLED)
+
+
+def _changed(services: Services, caller: Caller, job_id: UUID, to: JobStatus) -> One[JobDocument]:
+    return One(data=JobDocument.of(redrive.change_job(services, caller.tenant_id, job_id, to=to, by=caller.actor)))
 
 
 def _filter(wanted: DeliveryFilter) -> FilterDocument:

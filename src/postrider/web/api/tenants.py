@@ -52,6 +52,7 @@ def list_tenants(request: Request, services: ServicesDep, _caller: Operator, pag
 
 
 @router.post("/v2/tenants", status_code=201)
-def add_tenant(services: ServicesDep, _caller: Operator, body: Body[NewTenant]) -> One[TenantDocument]:
+def add_tenant(services: ServicesDep, caller: Operator, body: Body[NewTenant]) -> One[TenantDocument]:
     """Make a tenant; its first key is made with `POST /v2/api-keys` and its `tenant_id`."""
-    return One(data=TenantDocument.of(create_tenant(services, name=body.data.name, org_id=body.data.org_id)))
+    made = create_tenant(services, name=body.data.name, org_id=body.data.org_id, by=caller.actor)
+    return One(data=TenantDocument.of(made))

@@ -36,6 +36,27 @@ def upgrade() -> None:
     op.create_index("ix_attempts_tenant", "attempts", ["tenant_id", "id"], unique=False)
     op.create_index("ux_attempts_delivery", "attempts", ["delivery_id", "number"], unique=True)
     op.create_table(
+        "audit_log",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="sorts by time"),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("object_type", sa.Text(), nullable=False),
+        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("actor_kind", sa.Text(), nullable=False),
+        sa.Column("actor_tenant_id", sa.Uuid(), nullable=True),
+        sa.Column("actor_key_id", sa.Uuid(), nullable=True),
+        sa.Column("actor_name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("changes", Json(), nullable=False, comment="names of fields, and values of harmless ones"),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
+    )
+    op.create_index("ix_audit_log_action", "audit_log", ["tenant_id", "action", "id"], unique=False)
+    op.create_index("ix_audit_log_actor", "audit_log", ["tenant_id", "actor_key_id", "id"], unique=False)
+    op.create_index("ix_audit_log_object", "audit_log", ["tenant_id", "object_id", "id"], unique=False)
+    op.create_index("ix_audit_log_tenant", "audit_log", ["tenant_id", "id"], unique=False)
+    op.create_index("ix_audit_log_type", "audit_log", ["tenant_id", "object_type", "id"], unique=False)
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -192,6 +213,7 @@ def upgrade() -> None:
         sa.Column("expires_at", Instant(), nullable=True),
         sa.Column("revoked_at", Instant(), nullable=True),
         sa.Column("last_used_at", Instant(), nullable=True),
+        sa.Column("from_environment", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_api_keys_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
     )
@@ -340,6 +362,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("status = 'dead'"),
     )
     op.drop_table("deliveries")
+    op.drop_index("ix_audit_log_type", table_name="audit_log")
+    op.drop_index("ix_audit_log_tenant", table_name="audit_log")
+    op.drop_index("ix_audit_log_object", table_name="audit_log")
+    op.drop_index("ix_audit_log_actor", table_name="audit_log")
+    op.drop_index("ix_audit_log_action", table_name="audit_log")
+    op.drop_table("audit_log")
     op.drop_index("ux_attempts_delivery", table_name="attempts")
     op.drop_index("ix_attempts_tenant", table_name="attempts")
     op.drop_index("ix_attempts_integration", table_name="attempts")
