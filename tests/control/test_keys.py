@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,8 +14,10 @@ from sqlalchemy import select
 
 from postrider.control import keys, tokens
 from postrider.control.tenants import create_tenant
-from postrider.domain.access import Permission
-from postrider.domain.errors import InvalidInput, NotAuthenticated, NotFound
+from postrider.domain.access import COMMAND_LINE, ApiKey, Caller, Permission
+from postrider.domain.errors import InvalidInput, NotAuthenticated, NotFound, NotPermitted, Unavailable
+from postrider.store import api_keys as stored_keys
+from postrider.store.engine import Database
 from postrider.store.tables import api_keys
 
 READ = [Permission.EVENTS_READ]
@@ -81,6 +85,108 @@ def test_a_key_needs_a_tenant_and_a_permission(house: House) -> None:
         keys.create_key(house.services, house.tenant.id, name="k", permissions=[])
     with pytest.raises(InvalidInput):
         keys.create_key(house.services, house.tenant.id, name="k", permissions=READ, expires_at=house.clock.now())
+
+
+def test_what_could_not_be_a_key_costs_no_look(house: House) -> None:
+    """A word that is too short or long, has other characters or a wrong checksum is refused without the database."""
+    cut_off = replace(house.services, database=Database("postgresql://127.0.0.1:1/nowhere"))
+    minted = keys.mint()
+    mistyped = minted[:-1] + ("a" if minted[-1] != "a" else "b")
+
+    for word in ("", "pr_", "x" * 23, "x" * 513, "key with spaces " * 2, "ä" * 30, "\udcff" * 30, mistyped):
+        with pytest.raises(NotAuthenticated):
+            keys.find_key(cut_off, word)
+    with pytest.raises(Unavailable):
+        keys.find_key(cut_off, minted)
+
+
+def test_a_key_that_looks_mistyped_cannot_be_chosen(house: House) -> None:
+    """What would always be refused is not taken."""
+    minted = keys.mint()
+
+    mistyped = minted[:-1] + ("a" if minted[-1] != "a" else "b")
+
+    with pytest.raises(InvalidInput):
+        keys.create_key(house.services, house.tenant.id, name="k", permissions=READ, preset=mistyped)
+    assert keys.create_key(house.services, house.tenant.id, name="k", permissions=READ, preset=minted).secret == minted
+
+
+def made_by(house: House, maker: ApiKey, *permissions: Permission, **more: Any) -> ApiKey:
+    """Make a key as the holder of another does."""
+    by = Caller(maker.tenant_id, maker.id, maker.permissions, name=maker.name).actor
+    tenant_id = more.pop("tenant_id", house.tenant.id)
+    return keys.create_key(house.services, tenant_id, name="heir", permissions=permissions, by=by, **more).key
+
+
+def test_a_key_makes_none_that_may_do_more_or_for_longer(house: House) -> None:
+    """Whoever calls: the rule is asked where keys are made, of the maker as the database has it."""
+    end = house.clock.now() + timedelta(hours=1)
+    both = [Permission.EVENTS_READ, Permission.INTEGRATIONS_WRITE]
+    maker = keys.create_key(house.services, house.tenant.id, name="m", permissions=both, expires_at=end).key
+    other = create_tenant(house.services, name="other")
+
+    heir = made_by(house, maker, Permission.EVENTS_READ, expires_at=end)
+    with pytest.raises(NotPermitted):
+        made_by(house, maker, Permission.EVENTS_READ, Permission.DELIVERIES_READ, expires_at=end)
+    with pytest.raises(NotPermitted):
+        made_by(house, maker, Permission.EVENTS_READ, expires_at=end, tenant_id=other.id)
+    for late in (None, end + timedelta(microseconds=1)):
+        with pytest.raises(InvalidInput):
+            made_by(house, maker, Permission.EVENTS_READ, expires_at=late)
+    keys.revoke_key(house.services, house.tenant.id, maker.id)
+    with pytest.raises(NotAuthenticated):
+        made_by(house, maker, Permission.EVENTS_READ, expires_at=end)
+
+    with house.services.database.read() as tx:
+        assert [key.id for key in stored_keys.list_all(tx, house.tenant.id)] == [heir.id, maker.id]
+        assert stored_keys.list_all(tx, other.id) == []
+
+
+def set_by_environment(house: House, secret: str) -> ApiKey:
+    """Start with a key in the environment, as `up` does."""
+    keys.set_environment_key(house.services, secret, by=COMMAND_LINE)
+    return keys.create_key(
+        house.services,
+        house.tenant.id,
+        name="e",
+        permissions=READ,
+        preset=secret,
+        from_environment=True,
+        by=COMMAND_LINE,
+    ).key
+
+
+def opens(house: House, secret: str) -> bool:
+    try:
+        return keys.find_key(house.services, secret) is not None
+    except NotAuthenticated:
+        return False
+
+
+def test_another_key_in_the_environment_ends_the_last(house: House) -> None:
+    """The environment's key opens doors as long as the environment says it; keys made otherwise stay."""
+    first, second = PRESET + "-1", PRESET + "-2"
+    stays = keys.create_key(house.services, house.tenant.id, name="k", permissions=READ).secret
+
+    seen = []
+    for word in (first, second, first):
+        set_by_environment(house, word)
+        seen.append((opens(house, first), opens(house, second), opens(house, stays)))
+        house.clock.move(hours=1)
+    keys.set_environment_key(house.services, None, by=COMMAND_LINE)
+
+    assert seen == [(True, False, True), (False, True, True), (True, False, True)]
+    assert (opens(house, first), opens(house, second), opens(house, stays)) == (False, False, True)
+
+
+def test_the_environment_does_not_bring_back_what_was_revoked(house: House) -> None:
+    """A key that a person revoked stays revoked, whatever the environment says."""
+    key = set_by_environment(house, PRESET)
+
+    keys.revoke_key(house.services, house.tenant.id, key.id)
+    set_by_environment(house, PRESET)
+
+    assert not opens(house, PRESET)
 
 
 def test_a_revoked_key_stays_revoked(house: House) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from flows.installed import API_KEY, COMMAND, Api, Running
 from servers.process import free_port, wait_until
@@ -184,3 +185,24 @@ def test_help_is_there() -> None:
     said = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
 
     assert all(name in said for name in ("up", "web", "worker", "migrate", "bench", "tenants", "keys", "listen"))
+
+
+def test_another_key_in_the_environment_ends_the_old_one(tmp_path: Path, port: int) -> None:
+    """Who changes POSTRIDER_API_KEY locks out whoever has the old one, and what each did is told of it."""
+    other = API_KEY[:-1] + "1"
+    with up(port, tmp_path) as first, Api(port).ready() as api:
+        api.post("/v2/event-types", {"name": "order.own"}, status=201)
+        first.terminate()
+
+    with up(port, tmp_path, POSTRIDER_API_KEY=other), Api(port, other).ready() as api:
+        old = httpx.get(f"{api.base}/v2/events", headers={"Authorization": f"Bearer {API_KEY}"}, trust_env=False)
+        log = api.get("/v2/audit-log")["data"]
+
+    assert old.status_code == 401
+    assert [(entry["actor"]["kind"], entry["action"]) for entry in log] == [
+        ("command-line", "api-key.created"),
+        ("command-line", "api-key.changed"),
+        ("operator-key", "event-type.added"),
+        ("command-line", "api-key.created"),
+        ("command-line", "tenant.created"),
+    ]
