@@ -145,6 +145,9 @@ def test_what_is_no_key_opens_nothing(refusing: Api, ring: Ring, route: Route) -
     path = route.at(ABSENT)
     answers = {kind: refusing.call(route.method, path, key=key) for kind, key in ring.ended.items()}
     answers["none"] = refusing.client.request(route.method, path)
+    answers["half a body"] = refusing.client.request(
+        route.method, path, content=b'{"data":', headers={"Content-Type": "application/json"}
+    )
 
     assert {kind: only_error(answer)["status"] for kind, answer in answers.items()} == dict.fromkeys(answers, 401)
     assert {answer.headers["www-authenticate"] for answer in answers.values()} == {"Bearer"}

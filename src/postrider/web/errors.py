@@ -25,6 +25,9 @@ from postrider.domain.errors import (
     UnsupportedContent,
 )
 
+from .auth import authenticate
+
+CLOSED = "/v2/"
 NOT_FOUND = "The resource could not be found"
 _PLAIN = {
     "missing": "is required",
@@ -150,13 +153,25 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as registered
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
-        return answer(400, [Told("the body is not valid JSON")])
+        refused = await _refusal(request)
+        return refused or answer(400, [Told("the body is not valid JSON")])
     if any(problem["loc"][0] == _PATH for problem in problems):
         # An id that cannot be one names nothing.
         return answer(404, [Told(NOT_FOUND)])
     if any(tuple(problem["loc"]) == (_BODY,) for problem in problems) and not _is_json(request):
         return answer(415, [Told("content-type: must be application/json", "header.Content-Type")])
     return answer(422, [_told(problem) for problem in problems])
+
+
+async def _refusal(request: Request) -> JSONResponse | None:
+    """Refuse a caller without a key: the framework reads the body before it asks who sent it."""
+    if not request.url.path.startswith(CLOSED):
+        return None
+    try:
+        await authenticate(request)
+    except PostriderError as error:
+        return answer_to(error)
+    return None
 
 
 def _is_json(request: Request) -> bool:
