@@ -116,3 +116,15 @@ def test_the_log_holds_no_secret_and_no_payload(api: Api, capsys: pytest.Capture
     assert "fish4711" not in told
     assert secret not in told
     assert "/v2/events" in lines[0]
+
+
+def test_who_was_not_let_in_is_in_the_log(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    """A failed sign-in leaves a line that logs keep, with the address that it came from, and without what was tried."""
+    api.get("/v2/events", key="fish4711fish4711fish4711")
+    api.get("/v2/tenants", key=api.new_key(Permission.EVENTS_READ))
+    api.get("/v2/events")
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "request.answered" in line]
+    kept = [line for line in lines if "info" in line]
+    assert [("status=401" in line, "address=127.0.0.1" in line) for line in kept] == [(True, True), (False, True)]
+    assert "fish4711" not in str(lines)

@@ -22,6 +22,7 @@ _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 # A random id a request would be a call into the system each, which costs the event loop its turn.
 _PREFIX, _NUMBERS = secrets.token_hex(6), itertools.count(1)
 _SERVER_ERROR = 500
+_REFUSED = frozenset({401, 403})
 _TOO_LARGE = f"the body is larger than {BODY_LIMIT // 1024 // 1024} MiB"
 
 log = structlog.get_logger()
@@ -91,6 +92,16 @@ class _Request:
         route = getattr(self._scope.get("route"), "path", "unmatched")
         method, status = self._scope["method"], self._status
         metrics.REQUESTS.labels(method if route != "unmatched" else "", route, status).inc()
-        level = log.info if status >= _SERVER_ERROR else log.debug
+        # Who was not let in is told of with its address: the audit log has only what was done.
+        refused = {"address": (self._scope.get("client") or ("",))[0]} if status in _REFUSED else {}
+        level = log.info if refused or status >= _SERVER_ERROR else log.debug
         duration = round((time.perf_counter() - self._began) * 1000, 1)
-        level("request.answered", request_id=self.id, method=method, route=route, status=status, duration_ms=duration)
+        level(
+            "request.answered",
+            request_id=self.id,
+            method=method,
+            route=route,
+            status=status,
+            duration_ms=duration,
+            **refused,
+        )
