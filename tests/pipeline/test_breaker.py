@@ -17,6 +17,8 @@ from postrider.pipeline import redrive
 from postrider.pipeline.fan_out import fan_out_round
 from postrider.pipeline.sweep import take_back
 from postrider.store import claims, health
+from postrider.store.deliveries import DeliveryFilter
+from postrider.store.jobs import JobKind
 
 LONG = {"retry_waits": [3_600] * 30}
 
@@ -264,3 +266,18 @@ def test_a_parked_integration_is_not_rung(house: House, receiver: Receiver) -> N
     assert house.due() == []
     house.clock.move(seconds=7)
     assert house.due() == [integration.id]
+
+
+def test_a_redrive_by_filter_probes_at_once(house: House, receiver: Receiver) -> None:
+    """Who sends all dead letters again after an outage waits for no probe."""
+    integration = parked(house, receiver, retry_waits=[])
+    receiver.answer(200, path="/hook")
+    redrive.start_job(
+        house.services, house.tenant.id, kind=JobKind.REDRIVE, wanted=DeliveryFilter(), rate=None, reason=""
+    )
+
+    redrive.step_jobs(house.services)
+    house.run_until_idle()
+
+    assert breaker_of(house, integration) == CLOSED
+    assert {one.status for one in house.deliveries(integration_id=integration.id)} == {DeliveryStatus.DELIVERED}

@@ -22,9 +22,9 @@ from postrider.store.jobs import Job, JobKind, JobStatus
 
 
 def dead(house: House, receiver: Receiver, count: int = 1) -> list[Delivery]:
-    """Make dead letters."""
+    """Make dead letters, of an endpoint that is there: one in trouble would be parked."""
     house.integrate(receiver.url, delivery={"retry_waits": []})
-    receiver.answer(500)
+    receiver.answer(404)
     house.publish(*["order.paid"] * count)
     house.run_until_idle()
     receiver.answer(200)

@@ -97,7 +97,7 @@ def integration_changes(
 ) -> tuple[FieldChange, ...]:
     """Tell what differs between two states of an integration; without an old one, what the new one has.
 
-    Values are told of its name, type, switch and `observes`, and of a URL without what may be secret in it.
+    Values are told of its name, type, switch and `observes`, and of where a URL leads.
     """
     return (
         *_plain_changes(old, new),
@@ -108,13 +108,18 @@ def integration_changes(
 
 
 def plain_url(url: str) -> str | None:
-    """Give a URL without user name, password, query and fragment; None for what is no absolute URL."""
+    """Give a URL's scheme, host and port; None for what is no absolute URL.
+
+    Many receivers know their senders by a secret in the path, so that is only hinted at.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
         return None
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme and host else None
+    if not parts.scheme or not host:
+        return None
+    return f"{parts.scheme}://{host}{'/…' if parts.path.strip('/') else '/'}"
 
 
 def _plain_changes(old: Integration | None, new: Integration) -> Iterable[FieldChange]:
