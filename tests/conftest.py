@@ -10,6 +10,7 @@ import boto3
 import databases
 import pytest
 from house import House, build_house
+from hypothesis import settings
 from mypy_boto3_sqs import SQSClient
 from quiet import MARK, QuietRoom, in_good_order, measures_time
 from servers import activemq, rabbitmq
@@ -24,6 +25,9 @@ from servers.stomp_broker import StompBroker
 from postrider.store.engine import Database
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+# `--hypothesis-profile=deep`: for an hour's search instead of the suite's seconds; the tests say how much that is.
+settings.register_profile("deep", settings.get_profile("default"), print_blob=True, deadline=None)
+
 ROOM = pytest.StashKey[QuietRoom]()
 
 # Many tests start processes of ours: each would compile every library again if it may not keep what it compiled.

@@ -1,0 +1,81 @@
+"""What the database holds, as plain values that a model can be compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from postrider.store.engine import Database
+from postrider.store.tables import attempts, deliveries, events, metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A delivery, whole."""
+
+    id: UUID
+    tenant_id: UUID
+    event_id: UUID
+    integration_id: UUID
+    status: str
+    due_at: datetime | None
+    attempt: int
+    round_start: int
+    lost: int
+    token: UUID | None
+    lease_until: datetime | None
+    reason: str
+    error: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """What is told of an attempt."""
+
+    verdict: str
+    decision: str
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event, and whether it still is to be fanned out."""
+
+    id: UUID
+    tenant_id: UUID
+    event_type: str
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that the promises speak of."""
+
+    deliveries: dict[UUID, Row]
+    attempts: dict[tuple[UUID, int], AttemptRow]
+    events: dict[UUID, EventRow]
+
+
+def look(database: Database) -> Snapshot:
+    """Read all of it, past the finders that the product itself uses."""
+    a, e = attempts.c, events.c
+    with database.read() as tx:
+        rows = tx.execute(select(*(deliveries.c[name] for name in Row.__dataclass_fields__)))
+        tried = tx.execute(select(a.delivery_id, a.number, a.verdict, a.decision, a.late)).all()
+        told = tx.execute(select(e.id, e.tenant_id, e.event_type, e.fanned_out_at.is_(None)))
+        return Snapshot(
+            {row.id: Row(*row) for row in rows},
+            {(one.delivery_id, one.number): AttemptRow(*one[2:]) for one in tried},
+            {row.id: EventRow(*row) for row in told},
+        )
+
+
+def empty(database: Database) -> None:
+    """Delete every row, children first: cheaper than a new database for each example."""
+    with database.write() as tx:
+        for table in reversed(metadata.sorted_tables):
+            tx.execute(delete(table))
