@@ -63,6 +63,8 @@ class HouseMachine(Hands):
     @precondition(lambda self: len(self.model.integrations) < MOST_INTEGRATIONS)
     @rule(tenant=st.sampled_from([0, 0, 1]), observes=st.sampled_from(OBSERVED), waits=st.sampled_from(WAITS))
     def create(self, tenant: int, observes: list[str], waits: list[int]) -> None:
+        """Make one that is younger than all that was published."""
+        self.wait(STEPS[0])
         self._create(self.tenants[tenant], observes, waits)
 
     @precondition(lambda self: self.model.integrations)
@@ -154,6 +156,21 @@ class HouseMachine(Hands):
         """Claim what is due somewhere and tell at once what became of it."""
         integration, alone = pick(self._due(), which)
         mine = self._claim(integration, limit, alone=alone)
+        self.promises_hold()
+        self._settle(mine, outcomes)
+
+    @precondition(lambda self: self._due())
+    @rule(which=PICK, outcomes=OUTCOMES_GIVEN, delete=st.booleans())
+    def change_in_flight(self, which: int, outcomes: list[Outcome], delete: bool) -> None:  # noqa: FBT001
+        """Claim what is due somewhere; tell what became of it when its integration is not what it was."""
+        integration, alone = pick(self._due(), which)
+        mine = self._claim(integration, len(outcomes), alone=alone)
+        self.promises_hold()
+        place = list(self.model.integrations).index(integration.id)
+        if delete:
+            self.delete(place)
+        else:
+            self.edit(place, ["*"], [len(self.versions)])
         self.promises_hold()
         self._settle(mine, outcomes)
 
