@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,20 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
+
+
+def answer_of(document: dict[str, Any], operation: dict[str, Any], status: int) -> dict[str, Any]:
+    """Look up how an operation's answer is described."""
+    told: dict[str, Any] = operation["responses"][str(status)]
+    return document["components"]["responses"][told["$ref"].rpartition("/")[2]] if "$ref" in told else told
+
+
+def members(part: object) -> Iterator[tuple[str, Any]]:
+    """Walk all members of all objects."""
+    if isinstance(part, dict):
+        yield from part.items()
+    for item in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from members(item)
 
 
 def check(document: dict[str, Any], schema: dict[str, Any], value: object) -> None:
@@ -56,12 +71,49 @@ def test_every_closed_route_says_so(document: dict[str, Any]) -> None:
 
 
 def test_every_route_describes_its_errors(document: dict[str, Any]) -> None:
-    """The form of errors is ours everywhere; the framework's is nowhere."""
-    for _, _, operation in operations(document):
-        schema = operation["responses"]["default"]["content"]["application/json"]["schema"]
-        assert schema == {"$ref": "#/components/schemas/Errors"}
+    """Each operation names the errors that it has, all of them in our form; the framework's is nowhere."""
+    for method, path, operation in operations(document):
+        told = {int(status) for status in operation["responses"]}
+        errors = {status: answer_of(document, operation, status) for status in told if status >= 400}
+        assert 500 in told
+        assert {401, 403, 429, 503} <= told or not path.startswith("/v2/")
+        assert 404 in told or "{" not in path
+        assert {413, 415, 422} <= told or "requestBody" not in operation
+        for status, answer in errors.items():
+            schema = answer["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Errors"}, (method, path, status)
 
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_operations_are_told_in_words(document: dict[str, Any]) -> None:
+    """Summaries are words and not names of functions; tags and parameters say what they mean."""
+    tags = {tag["name"] for tag in document["tags"] if tag["description"]}
+    for method, path, operation in operations(document):
+        assert " " in operation["summary"], (method, path)
+        assert operation["description"].startswith(operation["summary"][:20])
+        assert set(operation["tags"]) <= tags
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (method, path, parameter["name"])
+
+
+def test_names_fit_programs(document: dict[str, Any]) -> None:
+    """What a client is made of has names that a programming language takes."""
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+
+    assert all(name.isidentifier() and not name.endswith("_") for name in (*names, *document["components"]["schemas"]))
+
+
+def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    """Nothing refers to a component or an operation that is not there."""
+    ids = {operation["operationId"] for _, _, operation in operations(document)}
+
+    for name, value in members(document):
+        if name == "$ref":
+            _, _, kind, component = value.split("/")
+            assert component in document["components"][kind]
+        if name == "links":
+            assert {link["operationId"] for link in value.values() if "operationId" in link} <= ids
 
 
 def test_errors_have_the_described_form(refusing: Api, document: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from .api import (
     tenants,
 )
 from .auth import Authenticator
+from .openapi import TAGS, Described, operation_id
 from .request_log import RequestLog
 
 # The hot route stands first.
@@ -50,10 +51,12 @@ ROUTERS = (
 
 def create_app(services: Services, publisher: Publisher) -> FastAPI:
     """Make the app; the caller starts and stops the publisher."""
-    app = FastAPI(
+    app = Described(
         title="Postrider",
         version="2",
         summary="Delivers events by webhook, SQS or STOMP, or keeps them with the reason.",
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
         responses={"default": {"model": errors.Errors, "description": "What is wrong, and where."}},
         # The pages that FastAPI would show fetch their scripts from elsewhere.
         docs_url=None,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from postrider.domain.errors import (
@@ -70,6 +70,8 @@ _DETAILS = {
 
 class ErrorDocument(BaseModel):
     """One thing that is wrong."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     status: int
     title: str

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import Field
 
 from postrider.control import keys
 from postrider.control.keys import NewKey
@@ -16,14 +16,14 @@ from postrider.domain.errors import InvalidInput, NotFound, NotPermitted
 from postrider.store import api_keys, tenants
 from postrider.web.auth import Authenticator, ServicesDep, require
 
-from .fields import Body, Given, Meta, Moment, One
+from .fields import Body, Given, Meta, Moment, Name, One, Shown
 
 router = APIRouter(tags=["API keys"])
 Manager = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 """Who may change what a tenant sends may say who else does."""
 
 
-class ApiKeyDocument(BaseModel):
+class ApiKeyDocument(Shown):
     """A key, without the key."""
 
     id: UUID
@@ -61,7 +61,7 @@ class MadeApiKey(ApiKeyDocument):
     """The key itself: shown this once, stored nowhere."""
 
 
-class ApiKeys(BaseModel):
+class ApiKeys(Shown):
     """A tenant's keys, newest first."""
 
     data: list[ApiKeyDocument]
@@ -71,8 +71,8 @@ class NewApiKey(Given):
     """A key to make."""
 
     type: Literal["api-key"] = "api-key"
-    name: str
-    permissions: list[Permission] | None = None
+    name: Name
+    permissions: Annotated[list[Permission], Field(json_schema_extra={"minItems": 1})] | None = None
     """Without: all that the calling key may do, but to manage tenants."""
     expires_at: Moment | None = None
     tenant_id: UUID | None = None

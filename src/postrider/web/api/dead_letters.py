@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
@@ -16,23 +17,29 @@ from postrider.store.jobs import JobKind
 from postrider.web.auth import ServicesDep
 
 from .deliveries import DeliveryDocument, Reader, Redriver, reason_of
-from .fields import Body, EventTypeName, Given, Moment, One, Word
+from .fields import Body, EventTypeName, Given, Moment, One, Text, Word
 from .jobs import JobDocument
 from .paging import Listed, PageQuery, listed
 
 MOST_IDS = 1_000
 SLOWEST, FASTEST = 0.01, 10_000.0
 
-router = APIRouter(tags=["dead letters"])
+router = APIRouter(tags=["Dead letters"])
 
 
 class _Which(Given):
     integration_id: UUID | None = None
+    """Only those of this integration."""
     event_id: UUID | None = None
+    """Only those of this event."""
     event_type: EventTypeName | None = None
+    """Only those of this event type."""
     error: Word | None = None
+    """Only those whose last attempt ended with this error word, such as `http_500`."""
     since: Moment | None = None
+    """Only those made at this moment or later."""
     until: Moment | None = None
+    """Only those made before this moment."""
 
 
 class DeadLetterFilter(_Which):
@@ -50,12 +57,22 @@ class DeadLetterQuery(_Which, PageQuery):
         return DeliveryFilter(statuses=(DeliveryStatus.DEAD,), **which)
 
 
+_EITHER: JsonDict = {
+    "oneOf": [
+        {"required": ["ids"], "properties": {"ids": {"type": "array"}}},
+        {"required": ["filter"], "properties": {"filter": {"type": "object"}}},
+    ]
+}
+
+
 class Discard(Given):
     """Which dead letters are let go: `ids`, or all that a `filter` takes."""
 
+    model_config = ConfigDict(json_schema_extra=_EITHER)
+
     ids: list[UUID] | None = Field(None, min_length=1, max_length=MOST_IDS)
     filter: DeadLetterFilter | None = None
-    reason: str = ""
+    reason: Text = ""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

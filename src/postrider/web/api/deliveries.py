@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import Field, StrictBool
 
 from postrider.control.texts import LONGEST_REASON, short_text
 from postrider.domain.access import Caller, Permission
@@ -19,11 +19,12 @@ from postrider.store.deliveries import DeliveryFilter
 from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
 from postrider.web.explain import explain, target_of
+from postrider.web.openapi import answers
 
-from .fields import Body, Changed, ChangingMeta, EventTypeName, Given, Moment, One, Word
+from .fields import Body, Changed, ChangingMeta, EventTypeName, Given, Moment, One, Shown, Text, Word
 from .paging import Listed, PageQuery, listed
 
-router = APIRouter(tags=["deliveries"])
+router = APIRouter(tags=["Deliveries"])
 Reader = Annotated[Caller, Depends(require(Permission.DELIVERIES_READ))]
 Redriver = Annotated[Caller, Depends(require(Permission.DELIVERIES_REDRIVE))]
 
@@ -32,12 +33,19 @@ class DeliveryQuery(PageQuery):
     """Which deliveries are wanted."""
 
     integration_id: UUID | None = None
+    """Only those of this integration."""
     event_id: UUID | None = None
+    """Only those of this event."""
     event_type: EventTypeName | None = None
+    """Only those of this event type."""
     status: list[DeliveryStatus] = Field(default_factory=list)
+    """Only those in one of these statuses."""
     error: Word | None = None
+    """Only those whose last attempt ended with this error word, such as `http_500`."""
     since: Moment | None = None
+    """Only those made at this moment or later."""
     until: Moment | None = None
+    """Only those made before this moment."""
 
     def to_filter(self) -> DeliveryFilter:
         return DeliveryFilter(
@@ -51,7 +59,7 @@ class DeliveryQuery(PageQuery):
         )
 
 
-class DeliveryDocument(BaseModel):
+class DeliveryDocument(Shown):
     """The duty to bring one event to one integration."""
 
     id: UUID
@@ -87,7 +95,7 @@ class DeliveryDocument(BaseModel):
         )
 
 
-class AttemptDocument(BaseModel):
+class AttemptDocument(Shown):
     """One try."""
 
     id: UUID
@@ -127,7 +135,7 @@ class Force(Given):
 class Why(Given):
     """Why a person ends a delivery."""
 
-    reason: str = ""
+    reason: Text = ""
 
 
 @router.get("/v2/deliveries")
@@ -155,7 +163,7 @@ def get_delivery(services: ServicesDep, caller: Reader, delivery_id: UUID) -> On
     return One(data=detail)
 
 
-@router.post("/v2/deliveries/{delivery_id}/redrive")
+@router.post("/v2/deliveries/{delivery_id}/redrive", responses=answers(409))
 def redrive_delivery(
     services: ServicesDep, caller: Redriver, delivery_id: UUID, body: Body[Force] | None = None
 ) -> One[DeliveryDocument]:
@@ -164,7 +172,7 @@ def redrive_delivery(
     return _one(redrive.redrive(services, caller.tenant_id, delivery_id, force=force, by=caller.actor))
 
 
-@router.post("/v2/deliveries/{delivery_id}/cancel")
+@router.post("/v2/deliveries/{delivery_id}/cancel", responses=answers(409))
 def cancel_delivery(
     services: ServicesDep, caller: Redriver, delivery_id: UUID, body: Body[Why] | None = None
 ) -> One[DeliveryDocument]:
@@ -173,7 +181,7 @@ def cancel_delivery(
     return _one(redrive.cancel(services, caller.tenant_id, delivery_id, reason=reason, by=caller.actor))
 
 
-@router.post("/v2/deliveries/{delivery_id}/discard")
+@router.post("/v2/deliveries/{delivery_id}/discard", responses=answers(409))
 def discard_delivery(
     services: ServicesDep, caller: Redriver, delivery_id: UUID, body: Body[Why] | None = None
 ) -> One[DeliveryDocument]:
@@ -182,7 +190,7 @@ def discard_delivery(
     return _one(redrive.discard(services, caller.tenant_id, delivery_id, reason=reason, by=caller.actor))
 
 
-@router.post("/v2/deliveries/{delivery_id}/undo-discard")
+@router.post("/v2/deliveries/{delivery_id}/undo-discard", responses=answers(409))
 def undo_discard(services: ServicesDep, caller: Redriver, delivery_id: UUID) -> One[DeliveryDocument]:
     """Make a discarded delivery a dead letter again."""
     return _one(redrive.undo_discard(services, caller.tenant_id, delivery_id, by=caller.actor))

@@ -6,19 +6,20 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import Field
 
 from postrider.control import event_types
 from postrider.control.event_types import KnownTypes, Listed
 from postrider.domain.access import Caller, Permission
 from postrider.web.auth import ServicesDep, require
+from postrider.web.openapi import answers
 
-from .fields import Body, Given, Meta, One
+from .fields import EVENT_TYPE_SCHEMA, Body, Given, Meta, One, Shown, Text
 
-router = APIRouter(tags=["event types"])
+router = APIRouter(tags=["Event types"])
 
 
-class EventTypeDocument(BaseModel):
+class EventTypeDocument(Shown):
     """An event type."""
 
     id: str
@@ -31,7 +32,7 @@ class EventTypeDocument(BaseModel):
     """Only of a tenant's own."""
 
 
-class EventTypes(BaseModel):
+class EventTypes(Shown):
     """All event types, by name."""
 
     data: list[EventTypeDocument]
@@ -41,8 +42,8 @@ class NewEventType(Given):
     """An event type to add."""
 
     type: Literal["event-type"] = "event-type"
-    name: str
-    description: str = ""
+    name: Annotated[str, Field(json_schema_extra=EVENT_TYPE_SCHEMA)]
+    description: Text = ""
 
 
 @router.get("/v2/event-types")
@@ -53,7 +54,7 @@ def list_event_types(
     return EventTypes(data=[_document(one) for one in event_types.list_all(services, caller.tenant_id)])
 
 
-@router.post("/v2/event-types", status_code=201)
+@router.post("/v2/event-types", status_code=201, responses=answers(409))
 def add_event_type(
     request: Request,
     services: ServicesDep,

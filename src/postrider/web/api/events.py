@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from postrider.domain.access import Caller, Permission
@@ -20,12 +19,13 @@ from postrider.store.deliveries import DeliveryFilter
 from postrider.store.events import EventFilter
 from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
+from postrider.web.openapi import answers
 
 from .deliveries import DeliveryDocument
-from .fields import Body, EventTypeName, Given, Meta, Moment, One
+from .fields import Body, EventTypeName, Given, Meta, Moment, One, Shown
 from .paging import Listed, PageDep, PageQuery, listed
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["Events"])
 Reader = Annotated[Caller, Depends(require(Permission.EVENTS_READ))]
 
 
@@ -33,14 +33,17 @@ class EventQuery(PageQuery):
     """Which events are wanted."""
 
     event_type: EventTypeName | None = None
+    """Only those of this event type."""
     since: Moment | None = None
+    """Only those made at this moment or later."""
     until: Moment | None = None
+    """Only those made before this moment."""
 
     def to_filter(self) -> EventFilter:
         return EventFilter(self.event_type, self.since, self.until)
 
 
-class EventHead(BaseModel):
+class EventHead(Shown):
     """An event without its payload."""
 
     id: UUID
@@ -106,7 +109,7 @@ def list_deliveries_of_event(
     return listed(request, page, rows, DeliveryDocument.of)
 
 
-@router.post("/v2/events/{event_id}/replay", status_code=202)
+@router.post("/v2/events/{event_id}/replay", status_code=202, responses=answers(409))
 def replay_event(
     services: ServicesDep,
     caller: Annotated[Caller, Depends(require(Permission.DELIVERIES_REDRIVE))],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from postrider.control.texts import problem_with
-from postrider.domain.observe import is_name
+from postrider.control.texts import LONGEST_NAME, LONGEST_REASON, problem_with
+from postrider.domain.observe import NAME_LENGTH, is_name
 
 T = TypeVar("T")
 
@@ -16,7 +16,15 @@ T = TypeVar("T")
 class Given(BaseModel):
     """What a caller sends: a member that is not known is refused, so that a misspelt one is noticed."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+class Shown(BaseModel):
+    """What a caller gets to see."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Body(Given, Generic[T]):
@@ -24,14 +32,22 @@ class Body(Given, Generic[T]):
 
     data: T
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        return f"{params[0].__name__}Body"
 
-class One(BaseModel, Generic[T]):
+
+class One(Shown, Generic[T]):
     """An answer with one thing in it."""
 
     data: T
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        return f"{params[0].__name__.removesuffix('Document')}Answer"
 
-class Created(BaseModel):
+
+class Created(Shown):
     """When a thing came to be."""
 
     created_at: datetime
@@ -43,7 +59,7 @@ class Changed(Created):
     updated_at: datetime
 
 
-class Meta(BaseModel):
+class Meta(Shown):
     """What is told about a thing beside itself."""
 
     timestamps: Created
@@ -53,7 +69,7 @@ class Meta(BaseModel):
         return cls(timestamps=Created(created_at=moment))
 
 
-class ChangingMeta(BaseModel):
+class ChangingMeta(Shown):
     """What is told about a thing that changes."""
 
     timestamps: Changed
@@ -79,6 +95,33 @@ def _word(text: str) -> str:
     return text
 
 
+_ONE_LINE = r"^[^\u0000-\u001f]*$"
+EVENT_TYPE_SCHEMA: dict[str, Any] = {
+    "pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+$",
+    "maxLength": NAME_LENGTH,
+    "examples": ["order.paid"],
+}
+
+# The schemas only describe: the checks stand in `control` and in the validators, which say more kindly what is wrong.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-EventTypeName = Annotated[str, AfterValidator(_event_type)]
-Word = Annotated[str, AfterValidator(_word)]
+EventTypeName = Annotated[str, AfterValidator(_event_type), Field(json_schema_extra=EVENT_TYPE_SCHEMA)]
+Word = Annotated[
+    str,
+    AfterValidator(_word),
+    Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": _ONE_LINE}),
+]
+Name = Annotated[
+    str,
+    Field(
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": LONGEST_NAME,
+            "pattern": r"^[^\u0000-\u001f]*[^\s\u0000-\u001f][^\u0000-\u001f]*$",
+        }
+    ),
+]
+"""A text that is not only blanks."""
+Line = Annotated[str, Field(json_schema_extra={"maxLength": LONGEST_NAME, "pattern": _ONE_LINE})]
+"""A short text that may be empty."""
+Text = Annotated[str, Field(json_schema_extra={"maxLength": LONGEST_REASON, "pattern": _ONE_LINE})]
+"""A longer one."""

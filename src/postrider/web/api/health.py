@@ -6,23 +6,24 @@ from typing import Literal
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from postrider.domain.errors import Unavailable
 from postrider.store.migrate import is_current
 from postrider.web.auth import ServicesDep
 
-router = APIRouter(tags=["health"])
+from .fields import Shown
+
+router = APIRouter(tags=["Health"])
 
 
-class Alive(BaseModel):
+class Alive(Shown):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
 
 
-class Ready(BaseModel):
+class Ready(Shown):
     """The parts that the process needs."""
 
     status: Literal["ok"] = "ok"

@@ -30,7 +30,7 @@ Reader = Annotated[Caller, Depends(require(Permission.DELIVERIES_READ))]
 router = APIRouter(prefix=PATH, tags=["Integrations"])
 
 
-@router.get("/logs", responses=schemas.several(schemas.LOG))
+@router.get("/logs", responses=schemas.several("IntegrationLog"))
 def list_logs(services: ServicesDep, caller: Reader, page: OffsetPageDep) -> JSONResponse:
     """List the attempts of all integrations, newest first."""
     with services.database.read() as tx:
@@ -38,7 +38,7 @@ def list_logs(services: ServicesDep, caller: Reader, page: OffsetPageDep) -> JSO
     return _logs(found, page, f"{PATH}/logs")
 
 
-@router.get("/{integration_id:uuid}/logs", responses=schemas.several(schemas.LOG))
+@router.get("/{integration_id:uuid}/logs", responses=schemas.several("IntegrationLog"))
 def list_integration_logs(
     services: ServicesDep, caller: Reader, page: OffsetPageDep, integration_id: UUID
 ) -> JSONResponse:
@@ -51,8 +51,10 @@ def list_integration_logs(
     return _logs(found, page, f"{PATH}/{integration_id}/logs")
 
 
-@router.get("/{integration_id:uuid}/jobs", responses=schemas.several(schemas.JOB))
-def list_jobs(services: ServicesDep, caller: Reader, page: OffsetPageDep, integration_id: UUID) -> JSONResponse:
+@router.get("/{integration_id:uuid}/jobs", responses=schemas.several("IntegrationJob"))
+def list_integration_jobs(
+    services: ServicesDep, caller: Reader, page: OffsetPageDep, integration_id: UUID
+) -> JSONResponse:
     """List an integration's deliveries, newest first."""
     with services.database.read() as tx:
         _check_integration(tx, caller, integration_id)
@@ -63,7 +65,7 @@ def list_jobs(services: ServicesDep, caller: Reader, page: OffsetPageDep, integr
     return JSONResponse({"data": [_job(delivery_id) for delivery_id in found[: page.limit]], "links": links})
 
 
-@router.get("/{integration_id:uuid}/jobs/{job_id:uuid}/logs", responses=schemas.several(schemas.LOG))
+@router.get("/{integration_id:uuid}/jobs/{job_id:uuid}/logs", responses=schemas.several("IntegrationLog"))
 def list_job_logs(
     services: ServicesDep, caller: Reader, page: OffsetPageDep, integration_id: UUID, job_id: UUID
 ) -> JSONResponse:

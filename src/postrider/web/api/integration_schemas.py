@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from postrider.control.event_types import RESERVED
 from postrider.domain.breaker import State
+from postrider.domain.catalogue import BUILT_IN
 from postrider.domain.integration import DeliveryPolicy
+
+from .fields import EVENT_TYPE_SCHEMA
 
 _ID = {"type": "string", "format": "uuid"}
 _TEXT = {"type": "string"}
 _MOMENT = {"type": "string", "format": "date-time"}
 _MOMENT_OR_NONE = {"type": ["string", "null"], "format": "date-time"}
-_CREATED = {"type": "object", "properties": {"timestamps": {"type": "object", "properties": {"created_at": _MOMENT}}}}
+
+
+def _whole(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Describe an object that always has all of its members."""
+    return {"type": "object", "required": list(properties), "properties": properties, **more}
+
+
+_CREATED = _whole({"timestamps": _whole({"created_at": _MOMENT})})
 
 DELIVERY: dict[str, Any] = {
     "type": "object",
     "description": "How hard to try; only what is given changes.",
     "additionalProperties": False,
     "properties": {
-        "timeout_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 60, "default": 10},
+        "timeout_seconds": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 60,
+            "default": 10,
+            "description": "For a whole attempt.",
+        },
         "retry_waits": {
             "type": "array",
             "maxItems": 30,
@@ -29,10 +46,22 @@ DELIVERY: dict[str, Any] = {
             "type": "array",
             "minItems": 1,
             "maxItems": 50,
-            "items": {"oneOf": [{"type": "integer", "minimum": 200, "maximum": 399}, {"type": "string"}]},
+            "items": {
+                "oneOf": [
+                    {"type": "integer", "minimum": 200, "maximum": 399},
+                    {"type": "string", "pattern": "^[23][0-9]{2}-[23][0-9]{2}$"},
+                ]
+            },
+            "description": "Statuses such as 200, or ranges such as `200-299`, that mean delivered.",
             "default": ["200-299"],
         },
-        "max_in_flight": {"type": "integer", "minimum": 1, "maximum": 1_000, "default": DeliveryPolicy().max_in_flight},
+        "max_in_flight": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1_000,
+            "default": DeliveryPolicy().max_in_flight,
+            "description": "How many attempts may be under way at once.",
+        },
         "rate_limit": {
             "type": ["number", "null"],
             "minimum": 0.001,
@@ -42,40 +71,44 @@ DELIVERY: dict[str, Any] = {
     },
 }
 
-HEALTH: dict[str, Any] = {
-    "type": "object",
-    "readOnly": True,
-    "properties": {
+HEALTH = _whole(
+    {
         "state": {"type": "string", "enum": ["healthy", "failing", "parked", "disabled"]},
         "failures_in_row": {"type": "integer"},
         "failing_since": _MOMENT_OR_NONE,
-        "breaker": {
-            "type": "object",
-            "description": "Opens after ten failures in a row that speak of the endpoint; then one delivery at a time "
-            "is let through, as a probe, until one arrives.",
-            "properties": {
+        "breaker": _whole(
+            {
                 "state": {"type": "string", "enum": [state.value for state in State]},
                 "since": _MOMENT_OR_NONE,
                 "failed_probes": {"type": "integer"},
                 "next_probe_at": _MOMENT_OR_NONE,
             },
-        },
+            description="Opens after ten failures in a row that speak of the endpoint; then one delivery at a time "
+            "is let through, as a probe, until one arrives.",
+        ),
         "last_success_at": _MOMENT_OR_NONE,
         "last_failure_at": _MOMENT_OR_NONE,
-        "last_error": _TEXT,
+        "last_error": {"type": "string", "description": "The last failure's word; empty without one."},
     },
-}
+    readOnly=True,
+    description="How its deliveries have been going.",
+)
 
 _WRITABLE: dict[str, Any] = {
     "type": {"type": "string", "enum": ["integration"]},
-    "name": {"type": "string", "minLength": 1, "maxLength": 255},
+    "name": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S"},
     "description": {"type": "string", "maxLength": 2_000},
     "enabled": {"type": "boolean", "default": False},
-    "integration_type": {"type": "string", "default": "webhook", "examples": ["webhook", "aws_sqs", "stomp"]},
+    "integration_type": {
+        "type": "string",
+        "default": "webhook",
+        "description": "The way out: `webhook`, `aws_sqs`, `stomp`, or one that was installed beside them.",
+        "examples": ["webhook"],
+    },
     "observes": {
         "type": "array",
         "minItems": 1,
-        "items": _TEXT,
+        "items": {"$ref": "#/components/schemas/EventTypePattern"},
         "description": "Event types, patterns such as `order.*`, or `*`.",
         "examples": [["order.paid", "cart.*"]],
     },
@@ -85,12 +118,11 @@ _WRITABLE: dict[str, Any] = {
         "is given back masked, as it was shown, stays.",
         "examples": [{"url": "https://example.com/orders", "secret_key": "known to the receiver"}],
     },
-    "delivery": DELIVERY,
+    "delivery": {"$ref": "#/components/schemas/DeliveryPolicy"},
 }
 
-INTEGRATION: dict[str, Any] = {
-    "type": "object",
-    "properties": {
+INTEGRATION = _whole(
+    {
         "id": _ID,
         **_WRITABLE,
         "disabled_reason": {
@@ -104,21 +136,20 @@ INTEGRATION: dict[str, Any] = {
             "readOnly": True,
             "description": "In clear only when it was made: in the answers to creating and to rotate-secret.",
         },
-        "health": HEALTH,
-        "links": {"type": "object", "properties": {"self": {"type": "string", "format": "uri"}}},
-        "meta": {
-            "type": "object",
-            "properties": {
-                "timestamps": {"type": "object", "properties": {"created_at": _MOMENT, "updated_at": _MOMENT}}
-            },
-        },
+        "health": {"$ref": "#/components/schemas/IntegrationHealth"},
+        "links": _whole({"self": {"type": "string", "format": "uri"}}),
+        "meta": _whole({"timestamps": _whole({"created_at": _MOMENT, "updated_at": _MOMENT})}),
     },
-}
+    description="A tenant's wish to be told.",
+)
 
 _LINKS = {"type": "object", "additionalProperties": _TEXT}
-LOG: dict[str, Any] = {
-    "type": "object",
-    "properties": {
+JOB = _whole(
+    {"id": _ID, "type": {"type": "string", "enum": ["integration-job"]}},
+    description="A delivery, in Elastic Path's words.",
+)
+LOG = _whole(
+    {
         "id": _ID,
         "type": {"type": "string", "enum": ["integration-log"]},
         "succeeded": {"type": "boolean"},
@@ -127,49 +158,77 @@ LOG: dict[str, Any] = {
         "body": {"type": "string", "description": "The beginning of the far side's answer."},
         "status_code": {"type": "integer", "description": "The far side's HTTP status; 0 when there was none."},
         "error_detail": {"type": "string", "description": "Empty when it succeeded."},
-        "relationships": {"type": "object"},
+        "relationships": _whole(
+            {
+                "integration": _whole({"data": {"$ref": "#/components/schemas/IntegrationReference"}}),
+                "job": _whole({"data": {"$ref": "#/components/schemas/IntegrationJob"}}),
+            }
+        ),
         "meta": _CREATED,
     },
-}
-JOB: dict[str, Any] = {
-    "type": "object",
-    "properties": {"id": _ID, "type": {"type": "string", "enum": ["integration-job"]}},
-}
-GONE: dict[str, Any] = {
-    "type": "object",
-    "properties": {"type": {"type": "string", "enum": ["integration"]}, "id": _ID},
-}
-TEST_EVENT: dict[str, Any] = {
-    "type": "object",
-    "properties": {
+    description="An attempt, in Elastic Path's words.",
+)
+GONE = _whole({"type": {"type": "string", "enum": ["integration"]}, "id": _ID}, description="Which integration.")
+TEST_EVENT = _whole(
+    {
         "id": _ID,
         "type": {"type": "string", "enum": ["event"]},
         "event_type": _TEXT,
-        "links": _LINKS,
+        "links": _whole({"self": _TEXT, "deliveries": _TEXT}),
         "meta": _CREATED,
     },
+    description="An event that one integration alone gets.",
+)
+_EVENT_TYPE = {
+    "anyOf": [
+        {"type": "string", "enum": sorted(name for name in BUILT_IN if not name.startswith(RESERVED))},
+        {"type": "string", **EVENT_TYPE_SCHEMA},
+    ],
+    "description": "One that is built in, or that was added to the tenant's own.",
+    "examples": ["order.paid"],
 }
+_EVENT_TYPE_PATTERN = {
+    "anyOf": [
+        {"type": "string", "enum": ["*", *sorted({f"{name.partition('.')[0]}.*" for name in BUILT_IN})]},
+        {"type": "string", "enum": sorted(BUILT_IN)},
+        {"type": "string", "description": "One of the tenant's own, or the first words of some and `.*`."},
+    ],
+    "examples": ["order.paid"],
+}
+COMPONENTS = {
+    "EventTypeName": _EVENT_TYPE,
+    "EventTypePattern": _EVENT_TYPE_PATTERN,
+    "DeliveryPolicy": DELIVERY,
+    "Integration": INTEGRATION,
+    "IntegrationHealth": HEALTH,
+    "IntegrationJob": JOB,
+    "IntegrationLog": LOG,
+    "IntegrationReference": GONE,
+    "TestEvent": TEST_EVENT,
+}
+"""The schemas by the names that clients know them by."""
 
 
 def body(*, required: list[str]) -> dict[str, Any]:
     """Describe a request's body."""
     data = {"type": "object", "required": required, "properties": _WRITABLE}
-    return {"requestBody": _content({"type": "object", "required": ["data"], "properties": {"data": data}})}
+    return {"requestBody": {"required": True, **_content(_whole({"data": data}))}}
 
 
-def one(schema: dict[str, Any], *, status: int = 200) -> dict[int | str, dict[str, Any]]:
+def one(name: str, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Describe an answer that holds one thing."""
-    return _answer(status, {"data": schema})
+    return _answer(status, {"data": {"$ref": f"#/components/schemas/{name}"}})
 
 
-def several(schema: dict[str, Any], *, total: bool = False) -> dict[int | str, dict[str, Any]]:
+def several(name: str, *, total: bool = False) -> dict[int | str, dict[str, Any]]:
     """Describe an answer that holds a page of things."""
-    results = {"results": {"type": "object", "properties": {"total": {"type": "integer"}}}} if total else {}
-    return _answer(200, {"data": {"type": "array", "items": schema}, "links": _LINKS, **results})
+    results = {"results": _whole({"total": {"type": "integer"}})} if total else {}
+    items = {"$ref": f"#/components/schemas/{name}"}
+    return _answer(200, {"data": {"type": "array", "items": items}, "links": _LINKS, **results})
 
 
 def _answer(status: int, properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return {status: {"description": "Success.", **_content({"type": "object", "properties": properties})}}
+    return {status: {"description": "Success.", **_content(_whole(properties))}}
 
 
 def _content(schema: dict[str, Any]) -> dict[str, Any]:

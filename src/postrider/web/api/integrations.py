@@ -19,6 +19,7 @@ from postrider.services import Services
 from postrider.store import health as health_store
 from postrider.store.health import NO_HEALTH, Health
 from postrider.web.auth import ServicesDep, require
+from postrider.web.openapi import answers
 
 from . import integration_schemas as schemas
 from .offset_pages import OffsetPageDep
@@ -33,7 +34,7 @@ Given = Annotated[dict[str, Any], Body()]
 router = APIRouter(prefix=PATH, tags=["Integrations"])
 
 
-@router.get("", responses=schemas.several(schemas.INTEGRATION, total=True))
+@router.get("", responses=schemas.several("Integration", total=True))
 def list_integrations(services: ServicesDep, caller: Reader, page: OffsetPageDep) -> JSONResponse:
     """List integrations, oldest first."""
     found = integrations.page(services, caller.tenant_id, offset=page.offset, limit=page.limit)
@@ -49,7 +50,7 @@ def list_integrations(services: ServicesDep, caller: Reader, page: OffsetPageDep
 
 @router.post(
     "",
-    responses=schemas.one(schemas.INTEGRATION),
+    responses=schemas.one("Integration"),
     openapi_extra=schemas.body(required=["type", "name", "observes", "configuration"]),
 )
 def create_integration(services: ServicesDep, caller: Writer, body: Given) -> JSONResponse:
@@ -58,14 +59,16 @@ def create_integration(services: ServicesDep, caller: Writer, body: Given) -> JS
     return _one(services, caller, made, with_secret=True)
 
 
-@router.get("/{integration_id:uuid}", responses=schemas.one(schemas.INTEGRATION))
+@router.get("/{integration_id:uuid}", responses=schemas.one("Integration"))
 def get_integration(services: ServicesDep, caller: Reader, integration_id: UUID) -> JSONResponse:
     """Get an integration."""
     return _one(services, caller, integrations.get(services, caller.tenant_id, integration_id))
 
 
 @router.put(
-    "/{integration_id:uuid}", responses=schemas.one(schemas.INTEGRATION), openapi_extra=schemas.body(required=["type"])
+    "/{integration_id:uuid}",
+    responses=schemas.one("Integration") | answers(409),
+    openapi_extra=schemas.body(required=[]),
 )
 def update_integration(services: ServicesDep, caller: Writer, integration_id: UUID, body: Given) -> JSONResponse:
     """Change what is given of an integration; the rest stays."""
@@ -73,35 +76,37 @@ def update_integration(services: ServicesDep, caller: Writer, integration_id: UU
     return _one(services, caller, changed)
 
 
-@router.delete("/{integration_id:uuid}", responses=schemas.one(schemas.GONE))
+@router.delete("/{integration_id:uuid}", responses=schemas.one("IntegrationReference"))
 def delete_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Delete an integration; what it still had to get is discarded."""
     integrations.delete(services, caller.tenant_id, integration_id, by=caller.actor)
     return JSONResponse({"data": gone_document(integration_id)})
 
 
-@router.post("/{integration_id:uuid}/enable", responses=schemas.one(schemas.INTEGRATION))
+@router.post("/{integration_id:uuid}/enable", responses=schemas.one("Integration") | answers(409))
 def enable_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Switch an integration on; what was held for it goes out."""
     changed = integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=True, by=caller.actor)
     return _one(services, caller, changed)
 
 
-@router.post("/{integration_id:uuid}/disable", responses=schemas.one(schemas.INTEGRATION))
+@router.post("/{integration_id:uuid}/disable", responses=schemas.one("Integration") | answers(409))
 def disable_integration(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Switch an integration off; what is pending for it is held."""
     changed = integrations.set_enabled(services, caller.tenant_id, integration_id, enabled=False, by=caller.actor)
     return _one(services, caller, changed)
 
 
-@router.post("/{integration_id:uuid}/rotate-secret", responses=schemas.one(schemas.INTEGRATION))
+@router.post("/{integration_id:uuid}/rotate-secret", responses=schemas.one("Integration") | answers(409))
 def rotate_secret(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Make a new signing secret; the answer alone holds it in clear."""
     changed = integrations.rotate_secret(services, caller.tenant_id, integration_id, by=caller.actor)
     return _one(services, caller, changed, with_secret=True)
 
 
-@router.post("/{integration_id:uuid}/test", status_code=202, responses=schemas.one(schemas.TEST_EVENT, status=202))
+@router.post(
+    "/{integration_id:uuid}/test", status_code=202, responses=schemas.one("TestEvent", status=202) | answers(409)
+)
 def send_test(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
     """Send a test event to this integration alone; its links say where to see what became of it."""
     test = integrations.send_test(services, caller.tenant_id, integration_id, by=caller.actor)

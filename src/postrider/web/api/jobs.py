@@ -7,7 +7,6 @@ from typing import Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 
 from postrider.domain.access import Caller
 from postrider.domain.delivery import DeliveryStatus
@@ -19,15 +18,16 @@ from postrider.store.deliveries import DeliveryFilter
 from postrider.store.jobs import Job, JobKind, JobStatus
 from postrider.web.auth import ServicesDep
 from postrider.web.errors import NOT_FOUND
+from postrider.web.openapi import answers
 
 from .deliveries import Reader, Redriver
-from .fields import Changed, ChangingMeta, One
+from .fields import Changed, ChangingMeta, One, Shown
 from .paging import Listed, PageDep, listed
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 
 
-class FilterDocument(BaseModel):
+class FilterDocument(Shown):
     """Which deliveries a job takes; null takes all."""
 
     statuses: list[DeliveryStatus]
@@ -40,13 +40,13 @@ class FilterDocument(BaseModel):
     ids: list[UUID]
 
 
-class JobLinks(BaseModel):
+class JobLinks(Shown):
     """Where the job can be watched."""
 
     self: str
 
 
-class JobDocument(BaseModel):
+class JobDocument(Shown):
     """A job and its progress."""
 
     id: UUID
@@ -98,19 +98,19 @@ def get_job(services: ServicesDep, caller: Reader, job_id: UUID) -> One[JobDocum
     return One(data=JobDocument.of(job))
 
 
-@router.post("/v2/jobs/{job_id}/pause")
+@router.post("/v2/jobs/{job_id}/pause", responses=answers(409))
 def pause_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """Stop a running job for now."""
     return _changed(services, caller, job_id, JobStatus.PAUSED)
 
 
-@router.post("/v2/jobs/{job_id}/resume")
+@router.post("/v2/jobs/{job_id}/resume", responses=answers(409))
 def resume_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """Let a paused job go on."""
     return _changed(services, caller, job_id, JobStatus.RUNNING)
 
 
-@router.post("/v2/jobs/{job_id}/cancel")
+@router.post("/v2/jobs/{job_id}/cancel", responses=answers(409))
 def cancel_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """End a job; what it has done stays done."""
     return _changed(services, caller, job_id, JobStatus.CANCELLED)

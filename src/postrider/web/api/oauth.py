@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form
-from pydantic import BaseModel
 
 from postrider.control import keys, tokens
 from postrider.domain.errors import InvalidInput, NotAuthenticated
 from postrider.web.auth import ServicesDep
-from postrider.web.errors import Errors
+from postrider.web.openapi import answers
 
+from .fields import Shown
+
+# Described as required; what is missing is told by `_check`, in the words of this API.
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "required": ["grant_type", "client_id", "client_secret"],
+                    "properties": {
+                        "grant_type": {"enum": ["client_credentials"]},
+                        "client_id": {"minLength": 1},
+                        "client_secret": {"minLength": 1},
+                    },
+                }
+            }
+        },
+    }
+}
 GRANT: Literal["client_credentials"] = "client_credentials"
-router = APIRouter(tags=["access tokens"])
+router = APIRouter(tags=["Access tokens"])
 
 
-class AccessToken(BaseModel):
+class AccessToken(Shown):
     """A token to send as `Authorization: Bearer`."""
 
     access_token: str
@@ -28,7 +47,7 @@ class AccessToken(BaseModel):
     identifier: Literal["client_credentials"] = GRANT
 
 
-@router.post("/oauth/access_token", responses={401: {"model": Errors}})
+@router.post("/oauth/access_token", responses=answers(401), openapi_extra=_BODY)
 def get_access_token(
     services: ServicesDep,
     grant_type: Annotated[str, Form(description=f"`{GRANT}`")] = "",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from .fields import Given
+from .fields import Given, Shown
 
 LARGEST_PAGE = 100
 T = TypeVar("T")
@@ -41,18 +41,22 @@ class PageQuery(Given):
 PageDep = Annotated[PageQuery, Query()]
 
 
-class Links(BaseModel):
+class Links(Shown):
     """Where to go on."""
 
     next: str | None
     """The next page's address, from this server's root; null on the last page."""
 
 
-class Listed(BaseModel, Generic[T]):
+class Listed(Shown, Generic[T]):
     """One page of a list, newest first."""
 
     data: list[T]
     links: Links
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        return f"{params[0].__name__.removesuffix('Document')}Page"
 
 
 def listed(request: Request, page: PageQuery, rows: Sequence[R], shape: Callable[[R], T]) -> Listed[T]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from .cloudevents import LONGEST_VALUE
 from .content import CLOUDEVENT, CLOUDEVENTS, JSON
 from .publishing import MOST_EVENTS
 
+_PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_ATTRIBUTE = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE, "pattern": _PRINTABLE}
 _EVENT = {
     "type": "object",
     "required": ["event_type", "payload"],
     "properties": {
         "type": {"const": "event"},
-        "event_type": {"type": "string", "examples": ["order.paid"]},
+        "event_type": {"$ref": "#/components/schemas/EventTypeName"},
         "payload": {"description": "Any JSON value, at most 100 levels deep; its bytes are kept as they are."},
         "idempotency_key": {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
@@ -22,15 +25,24 @@ _CLOUDEVENT = {
     "required": ["specversion", "type", "source", "id"],
     "properties": {
         "specversion": {"const": "1.0"},
-        "type": {"type": "string", "minLength": 1},
-        "source": {"type": "string", "minLength": 1},
-        "id": {"type": "string", "minLength": 1},
-        "subject": {"type": ["string", "null"]},
+        "type": {"$ref": "#/components/schemas/EventTypeName"},
+        "source": _ATTRIBUTE,
+        "id": _ATTRIBUTE,
+        "subject": {"type": ["string", "null"], "maxLength": LONGEST_VALUE, "pattern": _PRINTABLE},
         "time": {"type": ["string", "null"], "format": "date-time"},
-        "datacontenttype": {"type": ["string", "null"], "examples": ["application/json"]},
+        "datacontenttype": {
+            "type": ["string", "null"],
+            "pattern": r"^(application/json|[A-Za-z0-9.-]+/[A-Za-z0-9.-]+\+json)(; ?charset=utf-8)?$",
+            "examples": ["application/json"],
+        },
         "data": {"description": "Any JSON value."},
     },
-    "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+    "propertyNames": {"pattern": "^[a-z0-9]{1,64}$"},
+    "additionalProperties": {
+        "type": ["string", "integer", "boolean", "null"],
+        "maxLength": LONGEST_VALUE,
+        "pattern": _PRINTABLE,
+    },
 }
 _PUBLISHED = {
     "type": "object",

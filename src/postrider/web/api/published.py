@@ -23,6 +23,7 @@ from postrider.domain.observe import NAME_LENGTH
 from postrider.pipeline.publish import NewEvent, Published, Publisher, Publishing
 from postrider.web import errors, metrics
 from postrider.web.auth import authenticate
+from postrider.web.openapi import answers
 
 from . import cloudevents, content, publishing
 from .content import Form
@@ -35,10 +36,10 @@ _PLACES = {Form.NATIVE: "data.", Form.CLOUDEVENT: "", Form.CLOUDEVENTS: "", Form
 
 PATH = "/v2/events"
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["Events"])
 
 
-@router.post(PATH, openapi_extra=OPERATION, status_code=202)
+@router.post(PATH, openapi_extra=OPERATION, status_code=202, responses=answers(409))
 async def publish(request: Request) -> Response:
     """Store one event or a list of events; the answer means that they are committed."""
     caller = await authenticate(request, Permission.EVENTS_PUBLISH)

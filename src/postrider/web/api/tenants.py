@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
 
 from postrider.control.tenants import create_tenant
 from postrider.domain.access import Caller, Permission
@@ -14,14 +13,14 @@ from postrider.store import tenants
 from postrider.store.tenants import Tenant
 from postrider.web.auth import ServicesDep, require
 
-from .fields import Body, Given, Meta, One
+from .fields import Body, Given, Line, Meta, Name, One, Shown
 from .paging import Listed, PageDep, listed
 
-router = APIRouter(tags=["tenants"])
+router = APIRouter(tags=["Tenants"])
 Operator = Annotated[Caller, Depends(require(Permission.TENANTS_MANAGE))]
 
 
-class TenantDocument(BaseModel):
+class TenantDocument(Shown):
     """A tenant; its id is the `store_id` of what is delivered."""
 
     id: UUID
@@ -39,8 +38,8 @@ class NewTenant(Given):
     """A tenant to make."""
 
     type: Literal["tenant"] = "tenant"
-    name: str
-    org_id: str = ""
+    name: Name
+    org_id: Line = ""
 
 
 @router.get("/v2/tenants")
