@@ -16,6 +16,15 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["id"] for row in rows]
 
 
+@pytest.mark.parametrize("number", ["0.5", "1795867200", "-1", "1e9"])
+def test_a_number_is_no_moment(refusing: Api, number: str) -> None:
+    """A number was taken for seconds, or milliseconds, since 1970, and the list was cut there without a word."""
+    error = only_error(refusing.get(f"{PATH}?until={number}"))
+
+    assert (error["status"], error["source"]) == (422, {"parameter": "until"})
+    assert "RFC 3339" in error["detail"]
+
+
 def test_an_event_is_shown_whole(either_api: Api) -> None:
     """An event shows its payload, its origin and what came with it."""
     event_id = either_api.publish(payload={"a": [1, None]})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from postrider.control.texts import LONGEST_NAME, LONGEST_REASON, problem_with
 from postrider.domain.observe import NAME_LENGTH, is_name
 
 T = TypeVar("T")
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?")
 
 
 class Given(BaseModel):
@@ -82,6 +84,13 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is too far away") from None
 
 
+def _no_number(given: object) -> object:
+    # pydantic would take one for seconds, or from some size on for milliseconds, since 1970.
+    if isinstance(given, int | float) or (isinstance(given, str) and _NUMBER.fullmatch(given.strip())):
+        raise ValueError("must be an RFC 3339 timestamp, such as 2026-01-31T12:00:00Z")
+    return given
+
+
 def _event_type(name: str) -> str:
     if not is_name(name):
         raise ValueError("must be an event type's name, such as order.paid")
@@ -103,7 +112,7 @@ EVENT_TYPE_SCHEMA: dict[str, Any] = {
 }
 
 # The schemas only describe: the checks stand in `control` and in the validators, which say more kindly what is wrong.
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 EventTypeName = Annotated[str, AfterValidator(_event_type), Field(json_schema_extra=EVENT_TYPE_SCHEMA)]
 Word = Annotated[
     str,
