@@ -17,7 +17,7 @@ from postrider.store.engine import Database
 
 DEEP = settings.get_current_profile_name() == "deep"
 SETTINGS = settings(
-    max_examples=2_000 if DEEP else 25,
+    max_examples=2_000 if DEEP else 15,
     stateful_step_count=100 if DEEP else 40,
     deadline=None,
     print_blob=True,
