@@ -23,6 +23,7 @@ TAGS = [
     {"name": "Jobs", "description": "What is done to many deliveries at once, and how far it has come."},
     {"name": "Tenants", "description": "Whose events and integrations they are."},
     {"name": "API keys", "description": "Who may do what."},
+    {"name": "Audit log", "description": "Who changed what, when and from where."},
     {"name": "Access tokens", "description": "Short-lived tokens for those who work with OAuth."},
     {"name": "Health", "description": "Whether this process is well."},
 ]

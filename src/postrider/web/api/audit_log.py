@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from postrider.domain.access import Actor, ActorKind, Caller, Permission
 from postrider.domain.audit import Action, AuditEntry, FieldChange, ObjectType
@@ -18,7 +18,7 @@ from postrider.web.auth import ServicesDep, require
 from .fields import Meta, Moment, Word
 from .paging import Listed, PageQuery, listed
 
-router = APIRouter(tags=["audit log"])
+router = APIRouter(tags=["Audit log"])
 Reader = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 """Who may change what a tenant sends, and who else does, may see who did."""
 
@@ -26,16 +26,15 @@ Reader = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 class AuditQuery(PageQuery):
     """Which entries are wanted."""
 
-    actor_key_id: UUID | None = None
-    """The API key that did it."""
-    action: Action | None = None
-    object_type: ObjectType | None = None
-    object_id: Word | None = None
-    since: Moment | None = None
-    """To the millisecond, as `until`."""
-    until: Moment | None = None
-    tenant_id: UUID | None = None
-    """Another tenant than the caller's: for keys that may manage tenants."""
+    actor_key_id: UUID | None = Field(None, description="Only what this API key did.")
+    action: Action | None = Field(None, description="Only this action.")
+    object_type: ObjectType | None = Field(None, description="Only changes of this type of object.")
+    object_id: Word | None = Field(None, description="Only changes of the object with this id, or name.")
+    since: Moment | None = Field(None, description="Only changes at or after this moment, to the millisecond.")
+    until: Moment | None = Field(None, description="Only changes before this moment, to the millisecond.")
+    tenant_id: UUID | None = Field(
+        None, description="Another tenant than the caller's own: for keys that may manage tenants."
+    )
 
     def to_filter(self) -> AuditFilter:
         return AuditFilter(
