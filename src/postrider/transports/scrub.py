@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -15,25 +18,52 @@ from .configuration import TransportConfiguration, secret_fields
 HIDDEN = "***"
 SHORTEST = 4
 """A shorter secret stands in too many innocent places to be taken out."""
+SHORTEST_ENCODED = 8
+"""The same for what base64 makes of one."""
+
+# A message's signature, as it is and as URLs and JSON write it; of one that was cut off, what is left.
+_SIGNATURE = re.compile(r"v1(,|%2[Cc])(?:[A-Za-z0-9+/]|\\/|%2[BbFf]){43}(?:=|%3[Dd]|\\u003[Dd])")
+_BEGUN_SIGNATURE = re.compile(r"v1(,|%2[Cc])[A-Za-z0-9+/%\\]{4,130}\Z")
 
 
 def secrets_of(integration: Integration, model: type[TransportConfiguration]) -> tuple[str, ...]:
-    """List what must not leave a transport: the secret fields and the signing secret, longest first."""
+    """List what must not leave a transport: the secret fields, the signing secret and the old ones, longest first."""
     secrets = [_text(integration.configuration, name) for name in secret_fields(model)]
-    secrets += [integration.signing_secret, integration.signing_secret.removeprefix(PREFIX)]
+    for signing in (integration.signing_secret, *(old.secret for old in integration.retired_secrets)):
+        secrets += [signing, signing.removeprefix(PREFIX)]
     return forms(secrets)
 
 
 def forms(secrets: Iterable[str]) -> tuple[str, ...]:
-    """List the secrets as they are and as JSON and URLs write them, longest first."""
+    """List the secrets as they are and as JSON, URLs, HTML, STOMP, base64 and hex write them, longest first."""
     written = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
     return tuple(sorted(written, key=lambda form: (-len(form), form)))
 
 
-def _forms(secret: str) -> tuple[str, ...]:
+def _forms(secret: str) -> set[str]:
     in_json, in_ascii_json = json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]
-    # PHP's json_encode writes a slash as \/ and other echoes leave it alone.
-    return (secret, in_json, in_ascii_json, in_json.replace("/", "\\/"), quote(secret, safe=""), quote_plus(secret))
+    in_url = quote(secret, safe="")
+    written = {
+        *(secret, in_json, in_ascii_json, in_url, quote_plus(secret), html.escape(secret)),
+        # PHP's json_encode writes a slash as \/ and other echoes leave it alone.
+        in_json.replace("/", "\\/"),
+        # An echo of a body as a member of another JSON document.
+        json.dumps(in_json, ensure_ascii=False)[1:-1],
+        re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), in_url),
+        secret.replace("\\", "\\\\").replace(":", "\\c"),
+    }
+    return written | _encoded(secret.encode())
+
+
+def _encoded(secret: bytes) -> set[str]:
+    """List what base64 and hex make of it, alone or inside of something longer."""
+    forms = {secret.hex(), secret.hex().upper()}
+    for ahead in range(3):
+        # Base64 takes three bytes at a time: the first and the last characters depend on the neighbours.
+        whole = base64.b64encode(b"\0" * ahead + secret).decode().rstrip("=")
+        sure = whole[(0, 2, 3)[ahead] : len(whole) - (1 if (ahead + len(secret)) % 3 else 0)]
+        forms |= {sure, sure.replace("+", "-").replace("/", "_")}
+    return {form for form in forms if len(form) >= SHORTEST_ENCODED}
 
 
 def _text(configuration: Mapping[str, Any], name: str) -> str:
@@ -42,7 +72,7 @@ def _text(configuration: Mapping[str, Any], name: str) -> str:
 
 
 def scrub(text: str, secrets: Iterable[str], *, cut: bool = False) -> str:
-    """Put `***` in the place of each secret.
+    """Put `***` in the place of each secret, and of each signature, which is good for its message for some minutes.
 
     `cut` says that the text was cut off at its end: the beginning of a secret there goes too.
     `secrets` come from `secrets_of` or `forms`.
@@ -52,7 +82,12 @@ def scrub(text: str, secrets: Iterable[str], *, cut: bool = False) -> str:
             text = text.replace(secret, HIDDEN)
         if cut:
             text = _without_begun(text, secret)
-    return text
+    return _without_signatures(text, cut=cut) if "v1" in text else text
+
+
+def _without_signatures(text: str, *, cut: bool) -> str:
+    text = _SIGNATURE.sub(rf"v1\g<1>{HIDDEN}", text)
+    return _BEGUN_SIGNATURE.sub(rf"v1\g<1>{HIDDEN}", text) if cut else text
 
 
 def _without_begun(text: str, secret: str) -> str:
