@@ -104,7 +104,7 @@ def test_another_method_is_not_allowed(refusing: Api, method: str, path: str, al
     ("body", "content_type", "status", "said"),
     [
         (b"{", "application/json", 400, "not valid JSON"),
-        (b"\xff", "application/json", 400, "parsing"),
+        (b"\xff", "application/json", 400, "not UTF-8 text (byte 0)"),
         (b"[" * 100_000, "application/json", 400, "parsing"),
         (b"", "application/json", 422, "the body: is required"),
         (b"null", "application/json", 422, "the body: must be an object"),

@@ -42,7 +42,13 @@ def whole(members: str) -> bytes:
         (whole('"name": "\\ud800"'), 422, "/data/name", "surrogate"),
         (whole('"observes": ["order.paid", "order.payd"]'), 422, "/data/observes/1", "did you mean order.paid?"),
         (whole('"delivery": {"retry_waits": [0]}'), 422, "/data/delivery/retry_waits/0", "from 1 to"),
-        (whole('"delivery": {"timeout_seconds": NaN}'), 422, "/data/delivery/timeout_seconds", "above 0"),
+        (whole('"delivery": {"timeout_seconds": NaN}'), 422, "/data/delivery/timeout_seconds", "NaN is not JSON"),
+        (whole('"delivery": {"retry_waits": [5, -Infinity]}'), 422, "/data/delivery/retry_waits/1", "-Infinity is not"),
+        (whole('"unknown": {"to us": NaN}'), 422, "/data/unknown/to us", "NaN is not JSON"),
+        (b'{"data": {}, "more": [Infinity]}', 422, "/more/0", "Infinity is not JSON"),
+        (b"NaN", 422, None, "the body: NaN is not JSON"),
+        (b"\xef\xbb\xbf" + whole('"name": "Orders"'), 400, None, "byte order mark"),
+        (whole('"name": "Orders"').decode().encode("utf-16"), 400, None, "not UTF-8 text (byte 0)"),
         (whole('"delivery": {"timeout_seconds": 1e400}'), 422, "/data/delivery/timeout_seconds", "above 0"),
         (whole('"configuration": {"url": "x"}'), 422, "/data/configuration/url", "https://"),
         (whole('"integration_type": "email"'), 422, "/data/integration_type", "aws_sqs, stomp, webhook"),
@@ -108,7 +114,7 @@ def test_what_is_not_there_is_not_found(api: Api, method: str, path: str) -> Non
     others = tenants.create_tenant(api.house.services, name="others")
     theirs = create(api)["id"]
     key = api.new_key(*TENANT_PERMISSIONS, tenant=others)
-    body: dict[str, Any] = {"json": {"data": {"name": "Mine"}}} if method in {"POST", "PUT"} else {}
+    body: dict[str, Any] = {"json": {"data": {"name": "Mine"}}} if method == "PUT" else {}
 
     for integration_id in (theirs, uuid4(), "7", "logs%20", "x" * 500):
         answer = api.call(method, PATH + path.format(id=integration_id, job=uuid4()), key=key, **body)

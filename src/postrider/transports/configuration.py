@@ -25,7 +25,9 @@ class Secret:
 class TransportConfiguration(BaseModel):
     """The `configuration` of one type of integration; each transport's file declares its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=False, allow_inf_nan=False
+    )
 
     @classmethod
     def parse(cls, given: object) -> Self:

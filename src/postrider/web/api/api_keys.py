@@ -17,8 +17,9 @@ from postrider.store import api_keys, tenants
 from postrider.web.auth import Authenticator, ServicesDep, require
 
 from .fields import Body, Given, Meta, Moment, Name, One, Shown
+from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["API keys"])
+router = APIRouter(tags=["API keys"], route_class=StrictJsonRoute)
 Manager = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 """Who may change what a tenant sends may say who else does."""
 

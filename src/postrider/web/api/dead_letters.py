@@ -20,11 +20,12 @@ from .deliveries import DeliveryDocument, Reader, Redriver, reason_of
 from .fields import Body, EventTypeName, Given, Moment, One, Text, Word
 from .jobs import JobDocument
 from .paging import Listed, PageQuery, listed
+from .strict_json import StrictJsonRoute
 
 MOST_IDS = 1_000
 SLOWEST, FASTEST = 0.01, 10_000.0
 
-router = APIRouter(tags=["Dead letters"])
+router = APIRouter(tags=["Dead letters"], route_class=StrictJsonRoute)
 
 
 class _Which(Given):

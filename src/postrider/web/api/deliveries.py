@@ -23,8 +23,9 @@ from postrider.web.openapi import answers
 
 from .fields import Body, Changed, ChangingMeta, EventTypeName, Given, Moment, One, Shown, Text, Word
 from .paging import Listed, PageQuery, listed
+from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Deliveries"])
+router = APIRouter(tags=["Deliveries"], route_class=StrictJsonRoute)
 Reader = Annotated[Caller, Depends(require(Permission.DELIVERIES_READ))]
 Redriver = Annotated[Caller, Depends(require(Permission.DELIVERIES_REDRIVE))]
 

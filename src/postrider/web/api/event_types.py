@@ -15,8 +15,9 @@ from postrider.web.auth import ServicesDep, require
 from postrider.web.openapi import answers
 
 from .fields import EVENT_TYPE_SCHEMA, Body, Given, Meta, One, Shown, Text
+from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Event types"])
+router = APIRouter(tags=["Event types"], route_class=StrictJsonRoute)
 
 
 class EventTypeDocument(Shown):

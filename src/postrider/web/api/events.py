@@ -24,8 +24,9 @@ from postrider.web.openapi import answers
 from .deliveries import DeliveryDocument
 from .fields import Body, EventTypeName, Given, Meta, Moment, One, Shown
 from .paging import Listed, PageDep, PageQuery, listed
+from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Events"])
+router = APIRouter(tags=["Events"], route_class=StrictJsonRoute)
 Reader = Annotated[Caller, Depends(require(Permission.EVENTS_READ))]
 
 

@@ -15,8 +15,9 @@ from postrider.web.auth import ServicesDep, require
 
 from .fields import Body, Given, Line, Meta, Name, One, Shown
 from .paging import Listed, PageDep, listed
+from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Tenants"])
+router = APIRouter(tags=["Tenants"], route_class=StrictJsonRoute)
 Operator = Annotated[Caller, Depends(require(Permission.TENANTS_MANAGE))]
 
 
