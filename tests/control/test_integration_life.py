@@ -235,7 +235,13 @@ def test_the_whole_life_on_postgresql(postgresql: Database) -> None:
         listed = integrations.page(services, tenant, offset=0, limit=10)
         integrations.delete(services, tenant, made.id)
 
-        assert stored == enabled == replace(changed, version=5, signing_secret=rotated.signing_secret)
+        assert (
+            stored
+            == enabled
+            == replace(
+                changed, version=5, signing_secret=rotated.signing_secret, retired_secrets=rotated.retired_secrets
+            )
+        )
         assert (listed.integrations, listed.total) == ([stored], 1)
         assert integrations.page(services, tenant, offset=0, limit=10).total == 0
         assert [name for name, _ in told(services, tenant)] == [

@@ -7,12 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from api import Api
+from api import Api, only_error
 from integration_data import SECRET_KEY, SQS, STOMP, URL
+from servers.process import wait_until
 from servers.receiver import Receiver
+from sqlalchemy import update
 from web.integration_calls import PATH, at, create
 
 from postrider.domain.access import Permission
+from postrider.store.tables import integrations
 
 SQS_MASKED = {"aws_access_key_id": "*" * 16 + "PSYQ", "aws_secret_access_key": "*" * 36 + "pUSJ"}
 
@@ -41,6 +44,7 @@ def test_everything_there_is_to_say_about_an_integration(api: Api) -> None:
             "rate_limit": None,
         },
         "signing_secret": made["signing_secret"],
+        "old_signing_secrets": [],
         "health": {
             "state": "healthy",
             "failures_in_row": 0,
@@ -167,6 +171,76 @@ def test_signing_secrets_are_shown_when_made(api: Api) -> None:
     assert secret.startswith("whsec_")
     assert secret != made["signing_secret"]
     assert {one["signing_secret"] for one in others} == {"*" * (len(secret) - 4) + secret[-4:]}
+
+
+@pytest.mark.parametrize(
+    ("given", "valid_until"),
+    [
+        (None, ["2026-11-23T12:00:00.000Z"]),
+        ({}, ["2026-11-23T12:00:00.000Z"]),
+        ({"overlap_seconds": 604_800}, ["2026-11-29T12:00:00.000Z"]),
+        ({"overlap_seconds": 1}, ["2026-11-22T12:00:01.000Z"]),
+        ({"overlap_seconds": 0}, []),
+    ],
+)
+def test_the_end_of_old_secrets_is_told(api: Api, given: dict[str, Any] | None, valid_until: list[str]) -> None:
+    """It is told until when an old signing secret signs beside the new one, and never the secret; then no more."""
+    made = create(api)
+
+    rotated = api.post(at(made, "/rotate-secret"), given).json()["data"]
+    shown = api.data(at(made))
+    api.house.clock.move(days=7)
+
+    assert rotated["old_signing_secrets"] == shown["old_signing_secrets"]
+    assert rotated["old_signing_secrets"] == [{"valid_until": moment} for moment in valid_until]
+    assert api.data(at(made))["old_signing_secrets"] == []
+
+
+@pytest.mark.parametrize("overlap", [-1, 604_801, 1.5, "1", True, None])
+def test_wrong_overlaps_are_refused(api: Api, overlap: object) -> None:
+    """An overlap is a whole number of seconds up to a week; a wrong one changes nothing."""
+    made = create(api)
+
+    answer = api.post(at(made, "/rotate-secret"), {"overlap_seconds": overlap})
+
+    assert (answer.status_code, only_error(answer)["source"]) == (422, {"pointer": "/data/overlap_seconds"})
+    assert api.data(at(made))["old_signing_secrets"] == []
+
+
+def test_unreadable_secrets_are_told_and_mended(api: Api) -> None:
+    """An integration without its key is listed beside others, says why nothing goes out, and takes new secrets."""
+    made, other = create(api), create(api)
+    with api.house.services.database.write() as tx:
+        tx.execute(update(integrations).where(integrations.c.id == UUID(made["id"])).values(secrets="lost"))
+
+    (blind, well), single = api.data(PATH), api.data(at(made))
+    refused = api.post(at(made, "/rotate-secret"))
+    mended = api.call("PUT", at(made), json={"data": {"configuration": made["configuration"]}}).json()["data"]
+    again = api.call("PUT", at(made), json={"data": {"configuration": made["configuration"]}}).json()["data"]
+
+    assert well == {**other, "signing_secret": well["signing_secret"]}
+    assert blind == single
+    assert (blind["health"]["state"], blind["health"]["last_error"]) == ("secrets_unreadable",) * 2
+    assert (blind["configuration"], blind["signing_secret"]) == ({"url": URL, "secret_key": "********"}, "********")
+    assert refused.status_code == 409
+    assert (mended["health"]["state"], mended["configuration"]) == ("healthy", made["configuration"])
+    assert mended["signing_secret"].startswith("whsec_")
+    assert again["signing_secret"].startswith("*")
+
+
+def test_what_waits_for_a_key_is_explained(api: Api) -> None:
+    """A delivery that is held because of unreadable secrets says so."""
+    made = create(api)
+    event_id = api.publish()
+    api.house.fan_out()
+    with api.house.services.database.write() as tx:
+        tx.execute(update(integrations).where(integrations.c.id == UUID(made["id"])).values(secrets="lost"))
+
+    api.house.dispatcher.wake(api.house.due())
+    wait_until(api.house.dispatcher.idle, "the dispatcher is idle")
+
+    (delivery,) = api.data(f"/v2/events/{event_id}/deliveries")
+    assert "secrets cannot be read" in api.data(f"/v2/deliveries/{delivery['id']}")["explanation"]
 
 
 def test_what_was_read_can_be_put_back(api: Api, receiver: Receiver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from postrider.domain.errors import Conflict, InvalidInput, NotFound
 from postrider.domain.event import Event
 from postrider.domain.integration import DeliveryPolicy, Integration
 from postrider.domain.news import about_integration, gone_document, integration_document, trial_event
-from postrider.domain.signature import SECRET_BYTES, signing_secret
+from postrider.domain.signature import DEFAULT_OVERLAP, SECRET_BYTES, retire, signing_secret, still_signing
 from postrider.services import Services
 from postrider.store import deliveries, events, health, integrations
 from postrider.store.engine import Transaction
@@ -27,6 +28,8 @@ from .given import Given
 
 DEFAULT_TYPE = "webhook"
 GONE_REASON = "integration_deleted"
+UNREADABLE = "*" * 8
+"""Shown in the place of each secret that cannot be read."""
 _TRIES = 5
 
 
@@ -70,17 +73,30 @@ def set_enabled(
     return _change(services, tenant_id, integration_id, revise, action=action, by=by)
 
 
-def rotate_secret(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Actor = POSTRIDER) -> Integration:
-    """Give an integration a new signing secret, which is in the answer; the old one signs nothing any more."""
-    secret = _new_secret()
-    return _change(
-        services,
-        tenant_id,
-        integration_id,
-        lambda old: replace(old, signing_secret=secret),
-        action=Action.INTEGRATION_SECRET_ROTATED,
-        by=by,
-    )
+def rotate_secret(
+    services: Services,
+    tenant_id: UUID,
+    integration_id: UUID,
+    *,
+    overlap: timedelta = DEFAULT_OVERLAP,
+    by: Actor = POSTRIDER,
+) -> Integration:
+    """Give an integration a new signing secret, which is in the answer; the old one signs too until `overlap` is over.
+
+    Conflict when the integration's secrets cannot be read.
+    """
+    secret, now = _new_secret(), services.clock.now()
+
+    def step(old: Integration) -> Integration:
+        if old.secrets_unreadable:
+            raise Conflict(
+                "the integration's stored secrets cannot be read, so none of them can be replaced alone: "
+                "send its whole configuration, or have the missing encryption key put back"
+            )
+        retired = retire(old.signing_secret, old.retired_secrets, overlap=overlap, now=now)
+        return replace(old, signing_secret=secret, retired_secrets=retired)
+
+    return _change(services, tenant_id, integration_id, step, action=Action.INTEGRATION_SECRET_ROTATED, by=by)
 
 
 def delete(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Actor = POSTRIDER) -> None:
@@ -140,7 +156,7 @@ def document(services: Services, integration: Integration, *, for_writer: bool) 
     return integration_document(
         integration,
         configuration=_shown_configuration(services, integration, for_writer=for_writer),
-        signing_secret=mask(integration.signing_secret),
+        signing_secret=UNREADABLE if integration.secrets_unreadable else mask(integration.signing_secret),
         public_url=services.options.public_url,
     )
 
@@ -149,7 +165,10 @@ def _shown_configuration(services: Services, integration: Integration, *, for_wr
     if integration.integration_type not in services.transports.names():
         # Its transport was uninstalled: nobody is left to say which fields are secret.
         return {}
-    return masked(_model(services, integration), integration.configuration, for_writer=for_writer)
+    model = _model(services, integration)
+    shown = masked(model, integration.configuration, for_writer=for_writer)
+    # Shown as a mask, so that it cannot be sent back as if it were known.
+    return shown | dict.fromkeys(secret_fields(model), UNREADABLE) if integration.secrets_unreadable else shown
 
 
 def _change(
@@ -167,7 +186,9 @@ def _change(
         stepped = step(old)
         if stepped == old:
             return old
-        new = replace(stepped, version=old.version + 1, updated_at=services.clock.now())
+        now = services.clock.now()
+        retired = still_signing(stepped.retired_secrets, now=now)
+        new = replace(stepped, retired_secrets=retired, version=old.version + 1, updated_at=now)
         if _store(services, old, new, action=action, by=by):
             return new
     raise Conflict("the integration is being changed by others at the same time; try again")
@@ -210,6 +231,9 @@ def _deserves_fresh_start(old: Integration, new: Integration) -> bool:
 def _revised(services: Services, old: Integration, wanted: Given) -> Integration:
     """Apply what was given to an integration, as far as the rest of it allows."""
     changed = replace(old, **wanted.plain)
+    if old.secrets_unreadable and "configuration" in wanted.raw:
+        # All that could not be read is given anew; the signing secret, which only we know, is made anew.
+        changed = replace(changed, secrets_unreadable=False, signing_secret=_new_secret())
     return replace(
         changed,
         configuration=_configuration(services, old, changed.integration_type, wanted),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from .signature import RetiredSecret
+
 DEFAULT_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000))
 """The Standard Webhooks schedule: eight attempts over 28 hours."""
 
@@ -51,3 +53,7 @@ class Integration:
     updated_at: datetime
     disabled_reason: str = ""
     """Why Postrider switched it off by itself; empty when a person did."""
+    retired_secrets: tuple[RetiredSecret, ...] = field(default=(), repr=False)
+    """Signing secrets that were replaced, newest first; some may have ended since."""
+    secrets_unreadable: bool = False
+    """No configured key opens its secrets: they are not here, and nothing may be sent for it."""

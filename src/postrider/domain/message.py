@@ -10,7 +10,7 @@ from uuid import UUID
 
 from .delivery import Claimed
 from .integration import Integration
-from .signature import sign
+from .signature import signatures, still_signing
 
 USER_AGENT = "Postrider/1 (+webhooks)"
 ELIDED = b'{"meta":{"includes_elided":true}}'
@@ -60,8 +60,11 @@ def compose(
     """Make the message of a claimed delivery.
 
     A CloudEvents body over `body_limit` bytes goes without its included resources, as Elastic Path does;
-    what is still too large then is the transport's to refuse.
+    what is still too large then is the transport's to refuse. Raises ValueError for an integration whose secrets could
+    not be read: it would go out unsigned.
     """
+    if integration.secrets_unreadable:
+        raise ValueError("the integration's secrets could not be read")
     if dialect is Dialect.ELASTIC_PATH:
         body = _elastic_path_body(claimed, integration, sender)
         headers = _webhook_headers(claimed, integration, body, now=now)
@@ -104,6 +107,7 @@ def _webhook_headers(
     claimed: Claimed, integration: Integration, body: bytes, *, now: datetime
 ) -> tuple[tuple[str, str], ...]:
     message_id, timestamp = str(claimed.delivery_id), int(now.timestamp())
+    old = [one.secret for one in still_signing(integration.retired_secrets, now=now)]
     headers = [
         ("Content-Type", "application/json"),
         ("User-Agent", USER_AGENT),
@@ -112,7 +116,7 @@ def _webhook_headers(
         ("webhook-timestamp", str(timestamp)),
         (
             "webhook-signature",
-            sign(integration.signing_secret, message_id=message_id, timestamp=timestamp, body=body),
+            signatures([integration.signing_secret, *old], message_id=message_id, timestamp=timestamp, body=body),
         ),
     ]
     secret_key = integration.configuration.get("secret_key")

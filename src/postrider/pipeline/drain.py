@@ -12,7 +12,7 @@ import structlog
 
 from postrider.domain.breaker import speaks_of_endpoint
 from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
-from postrider.domain.errors import PostriderError
+from postrider.domain.errors import PostriderError, SecretUnreadable
 from postrider.domain.integration import Integration
 from postrider.domain.message import Message, Sender, compose
 from postrider.domain.outcome import Outcome, Verdict
@@ -378,9 +378,14 @@ class Drain:
 
     def _open(self) -> bool:
         """Read the integration and open its flight; False when it is gone or cannot be read."""
-        with self.services.database.read() as tx:
-            integration = integrations.any_tenant_get(tx, self.services.box, self.integration_id)
-            tenant = tenants.get(tx, integration.tenant_id) if integration else None
+        try:
+            with self.services.database.read() as tx:
+                integration = integrations.any_tenant_get(tx, self.services.box, self.integration_id)
+                tenant = tenants.get(tx, integration.tenant_id) if integration else None
+        except SecretUnreadable:
+            # Nothing was claimed: what is due waits, and is looked for again by the sweep.
+            self._health.secrets_unreadable()
+            return False
         if integration is None or tenant is None:
             return False
         policy = integration.policy

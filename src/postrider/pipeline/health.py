@@ -29,6 +29,8 @@ from postrider.store import events, health, integrations
 from postrider.store.health import NO_HEALTH, Health
 
 NOTE_SUCCESS_SECONDS = 10.0
+UNREADABLE_AGAIN_SECONDS = 60.0
+"""The time between two notes that an integration's secrets cannot be read."""
 
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ class HealthNotes:
     integration_id: UUID
     _noted_success: float = 0.0
     _failing: bool = True
+    _noted_unreadable: float = -UNREADABLE_AGAIN_SECONDS
 
     def note(self, told: Sequence[Told], now: datetime, *, probe: bool) -> Standing:
         """Note the outcomes of one settle, in the order of their landing; `probe`: the breaker's probe is among them.
@@ -79,6 +82,17 @@ class HealthNotes:
         if is_given_up(stands.failures_in_row, stands.failing_since, now):
             disable(self.services, told[-1].integration, reason="failing", now=now)
         return Standing(opened=opened, recovered=recovered and not opened)
+
+    def secrets_unreadable(self) -> None:
+        """Note that nothing can be sent because no key opens the integration's secrets."""
+        # The next success is news, and it is looked for again each second: said once in a while.
+        self._failing = True
+        if time.monotonic() < self._noted_unreadable + UNREADABLE_AGAIN_SECONDS:
+            return
+        with self.services.database.write_once() as tx:
+            health.any_tenant_unreadable(tx, self.integration_id, now=self.services.clock.now())
+        log.error("integration.secrets_unreadable", integration_id=str(self.integration_id))
+        self._noted_unreadable = time.monotonic()
 
     def _note_success(self, integration: Integration, now: datetime, *, always: bool) -> bool:
         if not always and not self._failing and time.monotonic() < self._noted_success + NOTE_SUCCESS_SECONDS:

@@ -17,6 +17,8 @@ from .tables import deliveries, integration_state
 
 _STATE = integration_state.c
 _ONCE_IN = timedelta(seconds=10)
+SECRETS_UNREADABLE = "secrets_unreadable"
+"""The error of an integration for which nothing can be sent, because no configured key opens its secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,13 @@ class Health:
     last_success_at: datetime | None = None
     last_failure_at: datetime | None = None
     last_error: str = ""
+
+    @property
+    def secrets_unreadable(self) -> bool:
+        """Tell whether a worker could not read the secrets, and nothing was delivered since."""
+        if self.last_error != SECRETS_UNREADABLE or self.last_failure_at is None:
+            return False
+        return self.last_success_at is None or self.last_success_at < self.last_failure_at
 
 
 NO_HEALTH = Health()
@@ -101,11 +110,8 @@ def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime
     if before is not None:
         tx.execute(note.values(failures_in_row=0, failing_since=None, last_success_at=now, **_columns(CLOSED)))
         return _health(before)
-    tx.execute(
-        note.where(or_(_STATE.last_success_at.is_(None), _STATE.last_success_at < now - _ONCE_IN)).values(
-            last_success_at=now
-        )
-    )
+    quiet = or_(_STATE.last_success_at.is_(None), _STATE.last_success_at < now - _ONCE_IN)
+    tx.execute(note.where(or_(quiet, _STATE.last_error == SECRETS_UNREADABLE)).values(last_success_at=now))
     return NO_HEALTH
 
 
@@ -133,6 +139,12 @@ def any_tenant_failed(
         )
     )
     return stands
+
+
+def any_tenant_unreadable(tx: Transaction, integration_id: UUID, *, now: datetime) -> None:
+    """Note that nothing can be sent because no key opens the secrets; the far side has not failed."""
+    mine = _STATE.integration_id == integration_id
+    tx.execute(update(integration_state).where(mine).values(last_failure_at=now, last_error=SECRETS_UNREADABLE))
 
 
 def any_tenant_start_afresh(tx: Transaction, integration_id: UUID) -> None:

@@ -10,14 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
 
+from postrider.domain.errors import SecretUnreadable
 from postrider.domain.integration import DeliveryPolicy, Integration
 
-from . import bells, health
+from . import bells, health, sealed
 from .engine import Transaction
 from .secrets import SecretBox
 from .tables import deliveries, integration_state, integrations, observations, status_is
-
-SIGNING_SECRET = "signing_secret"  # noqa: S105 - the name of a member, not a secret
 
 
 def add(tx: Transaction, box: SecretBox, new: Integration, *, secret_names: Iterable[str]) -> None:
@@ -45,7 +44,8 @@ def change(tx: Transaction, box: SecretBox, new: Integration, *, secret_names: I
 
 def _columns(box: SecretBox, new: Integration, secret_names: Iterable[str]) -> dict[str, Any]:
     hidden = set(secret_names)
-    secrets = {name: value for name, value in new.configuration.items() if name in hidden}
+    # What could not be read is left as it lies there, for the day on which its key is back.
+    secrets = {} if new.secrets_unreadable else {"secrets": sealed.lock(box, new, hidden)}
     return {
         "integration_type": new.integration_type,
         "name": new.name,
@@ -54,7 +54,7 @@ def _columns(box: SecretBox, new: Integration, secret_names: Iterable[str]) -> d
         "disabled_reason": new.disabled_reason,
         "observes": list(new.observes),
         "configuration": {name: value for name, value in new.configuration.items() if name not in hidden},
-        "secrets": box.lock({"configuration": secrets, SIGNING_SECRET: new.signing_secret}),
+        **secrets,
         "policy": policy_json(new.policy),
         "version": new.version,
         "created_at": new.created_at,
@@ -72,14 +72,19 @@ def _observe(tx: Transaction, new: Integration) -> None:
 
 
 def get(tx: Transaction, box: SecretBox, tenant_id: UUID, integration_id: UUID) -> Integration | None:
-    """Read one integration with its secrets in clear."""
-    row = tx.execute(_all().where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id))
-    return _one(box, row.one_or_none())
+    """Read one integration with its secrets in clear; without them when they cannot be read."""
+    query = _all().where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _readable_or_not(box, row)
 
 
 def any_tenant_get(tx: Transaction, box: SecretBox, integration_id: UUID) -> Integration | None:
-    """Read the integration that a worker is about to send for."""
-    return _one(box, tx.execute(_all().where(integrations.c.id == integration_id)).one_or_none())
+    """Read the integration that a worker is about to send for.
+
+    Raises SecretUnreadable: nobody sends without the secrets.
+    """
+    row = tx.execute(_all().where(integrations.c.id == integration_id)).one_or_none()
+    return None if row is None else _integration(row, sealed.unlock(box, row.secrets))
 
 
 def known(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, hold: bool = False) -> bool:
@@ -95,9 +100,9 @@ def known(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, hold: bool 
 
 
 def page(tx: Transaction, box: SecretBox, tenant_id: UUID, *, offset: int, limit: int) -> list[Integration]:
-    """List integrations in the order of their making."""
+    """List integrations in the order of their making, those without their secrets that cannot be read."""
     query = _all().where(integrations.c.tenant_id == tenant_id).order_by(integrations.c.id)
-    return [_integration(box, row) for row in tx.execute(query.offset(offset).limit(limit))]
+    return [_readable_or_not(box, row) for row in tx.execute(query.offset(offset).limit(limit))]
 
 
 def count(tx: Transaction, tenant_id: UUID) -> int:
@@ -255,19 +260,24 @@ def _all() -> Select[Any]:
     ).where(integrations.c.deleted_at.is_(None))
 
 
-def _one(box: SecretBox, row: Row[Any] | None) -> Integration | None:
-    return None if row is None else _integration(box, row)
+def _readable_or_not(box: SecretBox, row: Row[Any]) -> Integration:
+    try:
+        return _integration(row, sealed.unlock(box, row.secrets))
+    except SecretUnreadable:
+        return _integration(row, sealed.NO_SECRETS, secrets_unreadable=True)
 
 
-def _integration(box: SecretBox, row: Row[Any]) -> Integration:
+def _integration(row: Row[Any], secrets: sealed.Secrets, *, secrets_unreadable: bool = False) -> Integration:
     values = row._asdict()
-    opened = box.open(values.pop("secrets"))
+    del values["secrets"]
     return Integration(
         **{
             **values,
             "observes": tuple(values["observes"]),
-            "configuration": {**values["configuration"], **opened["configuration"]},
+            "configuration": {**values["configuration"], **secrets.configuration},
             "policy": _policy(values["policy"]),
-            "signing_secret": opened[SIGNING_SECRET],
+            "signing_secret": secrets.signing_secret,
+            "retired_secrets": secrets.retired,
+            "secrets_unreadable": secrets_unreadable,
         }
     )

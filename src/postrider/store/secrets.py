@@ -10,6 +10,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from postrider.domain.errors import SecretUnreadable
 
+# What is no token at all is a plain ValueError of its base64.
+_BROKEN = (InvalidToken, ValueError)
+
 
 class SecretBox:
     """Locks and opens small JSON objects."""
@@ -18,7 +21,8 @@ class SecretBox:
         """Take Fernet keys (32 bytes, url-safe base64); the first encrypts. ValueError for none, or a bad one."""
         if not keys:
             raise ValueError("at least one encryption key is needed")
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        fernets = [Fernet(key) for key in keys]
+        self._first, self._fernet = fernets[0], MultiFernet(fernets)
 
     def lock(self, secrets: dict[str, Any]) -> str:
         """Encrypt an object."""
@@ -28,9 +32,24 @@ class SecretBox:
         """Decrypt an object; SecretUnreadable when no key fits."""
         try:
             opened: dict[str, Any] = json.loads(self._fernet.decrypt(locked))
-        except InvalidToken as error:
-            raise SecretUnreadable("a stored secret cannot be read with the configured keys") from error
+        except _BROKEN:
+            raise SecretUnreadable("a stored secret cannot be read with the configured keys") from None
         return opened
+
+    def is_current(self, locked: str) -> bool:
+        """Tell whether it was encrypted with the first key."""
+        try:
+            self._first.decrypt(locked)
+        except _BROKEN:
+            return False
+        return True
+
+    def relock(self, locked: str) -> str:
+        """Encrypt anew with the first key; SecretUnreadable when no key fits."""
+        try:
+            return self._fernet.rotate(locked).decode()
+        except _BROKEN:
+            raise SecretUnreadable("a stored secret cannot be read with the configured keys") from None
 
 
 def new_key() -> str:

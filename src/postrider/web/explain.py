@@ -26,6 +26,7 @@ class Target:
     there: bool
     enabled: bool
     parked_until: datetime | None
+    secrets_unreadable: bool = False
 
 
 def target_of(tx: Transaction, delivery: Delivery, *, now: datetime) -> Target:
@@ -33,8 +34,13 @@ def target_of(tx: Transaction, delivery: Delivery, *, now: datetime) -> Target:
     observer = integrations.observer(tx, delivery.tenant_id, delivery.integration_id, now=now)
     if observer is None:
         return Target(there=False, enabled=False, parked_until=None)
-    breaker = health.any_tenant_breaker(tx, observer.id)
-    return Target(there=True, enabled=observer.enabled, parked_until=breaker.parked_until)
+    found = health.of(tx, [observer.id]).get(observer.id, health.NO_HEALTH)
+    return Target(
+        there=True,
+        enabled=observer.enabled,
+        parked_until=found.breaker.parked_until,
+        secrets_unreadable=found.secrets_unreadable,
+    )
 
 
 def explain(services: Services, delivery: Delivery, target: Target, last: Attempt | None) -> str:
@@ -59,6 +65,11 @@ def _pending(delivery: Delivery, target: Target, last: Attempt | None, *, now: d
         return "Not delivered yet: its integration was deleted, so it is about to be discarded."
     if not target.enabled:
         return f"Not delivered yet: it is held, because its integration is switched off.{_last(last)}"
+    if target.secrets_unreadable:
+        return (
+            "Not delivered yet: it is held, because its integration's stored secrets cannot be read with the "
+            f"configured keys.{_last(last)}"
+        )
     if target.parked_until is not None and target.parked_until > now:
         when = _moment(target.parked_until)
         return f"Not delivered yet: its integration kept failing and is left alone until {when}.{_last(last)}"

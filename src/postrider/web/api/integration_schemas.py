@@ -73,7 +73,7 @@ DELIVERY: dict[str, Any] = {
 
 HEALTH = _whole(
     {
-        "state": {"type": "string", "enum": ["healthy", "failing", "parked", "disabled"]},
+        "state": {"type": "string", "enum": ["healthy", "failing", "parked", "disabled", "secrets_unreadable"]},
         "failures_in_row": {"type": "integer"},
         "failing_since": _MOMENT_OR_NONE,
         "breaker": _whole(
@@ -135,6 +135,12 @@ INTEGRATION = _whole(
             "type": "string",
             "readOnly": True,
             "description": "In clear only when it was made: in the answers to creating and to rotate-secret.",
+        },
+        "old_signing_secrets": {
+            "type": "array",
+            "readOnly": True,
+            "description": "Replaced ones that still sign beside the new one, newest first; never they themselves.",
+            "items": _whole({"valid_until": _MOMENT}),
         },
         "health": {"$ref": "#/components/schemas/IntegrationHealth"},
         "links": _whole({"self": {"type": "string", "format": "uri"}}),

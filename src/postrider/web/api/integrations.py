@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends
 from fastapi.responses import JSONResponse
+from pydantic import Field, StrictInt
 
 from postrider.control import integrations
 from postrider.domain.access import Caller, Permission
 from postrider.domain.breaker import State
 from postrider.domain.integration import Integration
 from postrider.domain.news import gone_document, timestamp
+from postrider.domain.signature import DEFAULT_OVERLAP, LONGEST_OVERLAP, still_signing
 from postrider.services import Services
 from postrider.store import health as health_store
-from postrider.store.health import NO_HEALTH, Health
+from postrider.store.health import NO_HEALTH, SECRETS_UNREADABLE, Health
 from postrider.web.auth import ServicesDep, require
 from postrider.web.openapi import answers
 
+from . import fields
 from . import integration_schemas as schemas
 from .offset_pages import OffsetPageDep
+from .strict_json import StrictJsonRoute
 
 PATH = "/v2/integrations"
 
@@ -31,7 +35,17 @@ Writer = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 # Parsed and no more: `control` checks it, so that each error names its field.
 Given = Annotated[dict[str, Any], Body()]
 
-router = APIRouter(prefix=PATH, tags=["Integrations"])
+
+class Rotation(fields.Given):
+    """How a signing secret is replaced."""
+
+    overlap_seconds: StrictInt = Field(
+        int(DEFAULT_OVERLAP.total_seconds()), ge=0, le=int(LONGEST_OVERLAP.total_seconds())
+    )
+    """For so long messages are signed with the old secret too; 0 ends all old ones at once."""
+
+
+router = APIRouter(prefix=PATH, tags=["Integrations"], route_class=StrictJsonRoute)
 
 
 @router.get("", responses=schemas.several("Integration", total=True))
@@ -71,9 +85,14 @@ def get_integration(services: ServicesDep, caller: Reader, integration_id: UUID)
     openapi_extra=schemas.body(required=[]),
 )
 def update_integration(services: ServicesDep, caller: Writer, integration_id: UUID, body: Given) -> JSONResponse:
-    """Change what is given of an integration; the rest stays."""
+    """Change what is given of an integration; the rest stays.
+
+    Where stored secrets could not be read, a whole new configuration replaces them, and a new signing secret is made:
+    then the answer holds it in clear.
+    """
+    blind = integrations.get(services, caller.tenant_id, integration_id).secrets_unreadable
     changed = integrations.update(services, caller.tenant_id, integration_id, body.get("data"), by=caller.actor)
-    return _one(services, caller, changed)
+    return _one(services, caller, changed, with_secret=blind and not changed.secrets_unreadable)
 
 
 @router.delete("/{integration_id:uuid}", responses=schemas.one("IntegrationReference"))
@@ -98,9 +117,18 @@ def disable_integration(services: ServicesDep, caller: Writer, integration_id: U
 
 
 @router.post("/{integration_id:uuid}/rotate-secret", responses=schemas.one("Integration") | answers(409))
-def rotate_secret(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
-    """Make a new signing secret; the answer alone holds it in clear."""
-    changed = integrations.rotate_secret(services, caller.tenant_id, integration_id, by=caller.actor)
+def rotate_secret(
+    services: ServicesDep, caller: Writer, integration_id: UUID, body: fields.Body[Rotation] | None = None
+) -> JSONResponse:
+    """Make a new signing secret; the answer alone holds it in clear. For a day the old one signs too, or as you say."""
+    wanted = body.data if body else Rotation()
+    changed = integrations.rotate_secret(
+        services,
+        caller.tenant_id,
+        integration_id,
+        overlap=timedelta(seconds=wanted.overlap_seconds),
+        by=caller.actor,
+    )
     return _one(services, caller, changed, with_secret=True)
 
 
@@ -135,9 +163,13 @@ def _documents(services: Services, caller: Caller, found: Sequence[Integration])
         health = health_store.of(tx, [one.id for one in found])
     return [
         integrations.document(services, one, for_writer=for_writer)
-        | {"health": _health(one, health.get(one.id, NO_HEALTH), now)}
+        | {"old_signing_secrets": _old_secrets(one, now), "health": _health(one, health.get(one.id, NO_HEALTH), now)}
         for one in found
     ]
+
+
+def _old_secrets(integration: Integration, now: datetime) -> list[dict[str, str]]:
+    return [{"valid_until": timestamp(old.until)} for old in still_signing(integration.retired_secrets, now=now)]
 
 
 def _health(integration: Integration, health: Health, now: datetime) -> dict[str, Any]:
@@ -153,13 +185,15 @@ def _health(integration: Integration, health: Health, now: datetime) -> dict[str
         },
         "last_success_at": _moment(health.last_success_at),
         "last_failure_at": _moment(health.last_failure_at),
-        "last_error": health.last_error,
+        "last_error": SECRETS_UNREADABLE if integration.secrets_unreadable else health.last_error,
     }
 
 
 def _state(integration: Integration, health: Health, now: datetime) -> str:
     if not integration.enabled:
         return "disabled"
+    if integration.secrets_unreadable or health.secrets_unreadable:
+        return SECRETS_UNREADABLE
     if health.breaker.state(now) is not State.CLOSED:
         return "parked"
     return "healthy" if health.failing_since is None else "failing"
