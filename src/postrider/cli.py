@@ -205,6 +205,41 @@ def revoke_key(key_id: UUID, tenant_id: UUID) -> None:
     click.echo("revoked")
 
 
+@cli.group()
+def secrets() -> None:
+    """Manage the keys that encrypt stored secrets."""
+
+
+@secrets.command("rotate")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder of `postrider up`; without it the environment says which database and keys.",
+)
+@click.option("--new-key", is_flag=True, help="With --data-dir, while `up` is stopped: make a new key, drop the old.")
+def rotate_secrets(data_dir: Path | None, *, new_key: bool) -> None:
+    """Encrypt all stored secrets with the first key, so that the others can be removed.
+
+    Everything may go on meanwhile. Exits with 1 when something could not be read, and names it.
+    """
+    from . import embedded, runtime
+
+    if new_key and data_dir is None:
+        raise click.UsageError("--new-key goes with --data-dir: elsewhere add a key to POSTRIDER_SECRET_KEYS")
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
+    if data_dir is None:
+        done = runtime.rotate_keys(Settings(), tell=tell)
+    else:
+        done = embedded.rotate_keys(data_dir, Settings(), new_key=new_key, tell=tell)
+    click.echo(f"encrypted anew {done.renewed}, under the first key {done.current}, under other keys {done.stale}")
+    for name in done.unreadable:
+        click.echo(f"cannot be read with any key: {name}")
+    sys.exit(0 if done.complete else 1)
+
+
 @contextmanager
 def _services() -> Iterator[Services]:
     """Put together what a command needs; it rings nobody, so that it works while the broker is away."""

@@ -16,8 +16,10 @@ from typing import IO, Any
 import uvicorn
 from pydantic import SecretStr
 
+from postrider import runtime
 from postrider.bell.hear import BellThread
 from postrider.control import keys, tenants
+from postrider.control.rotation import Rotation
 from postrider.domain.access import COMMAND_LINE, Permission
 from postrider.domain.errors import NotAuthenticated, NotReadyToStart
 from postrider.runtime import Runtime, Worker, build, configure_logs, open_database
@@ -25,11 +27,13 @@ from postrider.services import Services
 from postrider.settings import Settings
 from postrider.store import tenants as stored_tenants
 from postrider.store.migrate import migrate
-from postrider.store.secrets import new_key
+from postrider.store.secrets import new_key as make_key
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+KEY_FILE = "secret.key"
+"""Encryption keys, one a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,14 @@ class Embedded:
 
     def __init__(self, place: Place, given: Settings) -> None:
         """Migrate, and make or find the keys. Raises what `runtime.build` raises."""
-        self._lock = _take(place)
+        self._lock = _take(place.data)
         self._socket = _listen(place)
         place = replace(place, port=self._socket.getsockname()[1])
         self.place = place
-        self.settings = _completed(place, given)
+        _close_to_others(place.data)
+        self.settings = _completed(place.data, given)
+        if "public_url" not in given.model_fields_set:
+            self.settings = self.settings.model_copy(update={"public_url": place.url})
         configure_logs(self.settings)
         database = open_database(self.settings)
         migrate(database)
@@ -121,13 +128,34 @@ def survive_signals(in_flight: Callable[[], int]) -> None:
         signal.signal(number, hear)
 
 
-def _take(place: Place) -> IO[str]:
-    """Have the data folder to ourselves until the process ends."""
+def rotate_keys(data: Path, given: Settings, *, new_key: bool, tell: Callable[[str], None]) -> Rotation:
+    """Write every stored secret of a data folder anew under the first key of its key file.
+
+    With `new_key` a new one is made first, and those before it are dropped when they are needed no more; nobody may use
+    the folder meanwhile. Killed in between, it can be run again: both keys are in the file.
+    """
+    path = data / KEY_FILE
+    if not path.exists():
+        raise NotReadyToStart(f"{path} is not there: give the data folder of a `postrider up`")
+    if not new_key:
+        return runtime.rotate_keys(_completed(data, given), tell=tell)
+    if given.secret_keys:
+        raise NotReadyToStart("the keys are those of POSTRIDER_SECRET_KEYS: put a new one before them there")
+    with _take(data):
+        _write_secret(path, "\n".join((make_key(), *_keys(path))))
+        rotated = runtime.rotate_keys(_completed(data, given), tell=tell)
+        if rotated.complete:
+            _write_secret(path, _keys(path)[0])
+    return rotated
+
+
+def _take(data: Path) -> IO[str]:
+    """Have the data folder to ourselves until the process ends, or the file is closed."""
     try:
-        place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (place.data / "lock").open("w")
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data / "lock").open("w")
     except OSError as error:
-        raise NotReadyToStart(f"the data folder {place.data} cannot be used: {error.strerror}") from None
+        raise NotReadyToStart(f"the data folder {data} cannot be used: {error.strerror}") from None
     if sys.platform != "win32":
         import fcntl  # noqa: PLC0415 - it does not exist for Windows
 
@@ -135,7 +163,7 @@ def _take(place: Place) -> IO[str]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
-            raise NotReadyToStart(f"another `postrider up` uses the data folder {place.data}") from None
+            raise NotReadyToStart(f"another `postrider up` uses the data folder {data}") from None
     return lock
 
 
@@ -148,32 +176,50 @@ def _listen(place: Place) -> socket.socket:
         raise NotReadyToStart(f"cannot listen on {place.host}, port {place.port}: {error.strerror}") from None
 
 
-def _completed(place: Place, given: Settings) -> Settings:
+def _close_to_others(data: Path) -> None:
+    """Make the database of an earlier version its owner's alone, as new ones are."""
+    for path in data.glob("postrider.db*"):
+        path.chmod(0o600)
+
+
+def _completed(data: Path, given: Settings) -> Settings:
     """Fill in what was not set: a database, a broker and keys of the data folder's own."""
     changes: dict[str, Any] = {}
     if not given.database_url.get_secret_value():
-        changes["database_url"] = SecretStr(f"sqlite:///{(place.data / 'postrider.db').absolute()}")
+        changes["database_url"] = SecretStr(f"sqlite:///{(data / 'postrider.db').absolute()}")
     if not given.broker_url.get_secret_value():
         changes["broker_url"] = SecretStr("memory://localhost")
     if not given.secret_keys:
-        changes["secret_keys"] = (SecretStr(_kept(place.data / "secret.key", new_key)),)
+        _kept(data / KEY_FILE, make_key)
+        changes["secret_keys"] = tuple(SecretStr(key) for key in _keys(data / KEY_FILE))
     if not given.allowed_networks:
         changes["allowed_networks"] = LOOPBACK
-    if "public_url" not in given.model_fields_set:
-        changes["public_url"] = place.url
     if "log_format" not in given.model_fields_set:
         changes["log_format"] = "text"
     return given.model_copy(update=changes)
 
 
+def _keys(path: Path) -> list[str]:
+    """Read the encryption keys of a key file, one a line: the first encrypts, all decrypt."""
+    return path.read_text().split()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Write a secret file, readable by its owner only: all of it or nothing, and not lost with the power."""
+    made = path.with_suffix(".new")
+    made.unlink(missing_ok=True)
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    made.replace(path)
+
+
 def _kept(path: Path, make: Any) -> str:
-    """Read a secret file, or make it, readable by its owner only."""
+    """Read a secret file, or make it."""
     if not path.exists():
-        made = path.with_suffix(".new")
-        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(make())
-        made.rename(path)
+        _write_secret(path, make())
     kept = path.read_text().strip()
     if not kept:
         raise NotReadyToStart(f"{path} is empty: put its key back, or remove it")

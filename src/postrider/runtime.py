@@ -19,6 +19,7 @@ import structlog
 from postrider.bell.app import Bell, make_app
 from postrider.bell.hear import bind
 from postrider.bell.ringer import Ringer
+from postrider.control import rotation
 from postrider.domain.errors import NotReadyToStart, Unavailable
 from postrider.domain.ports import Clock
 from postrider.pipeline.dispatch import Dispatcher
@@ -125,6 +126,17 @@ def secret_box(settings: Settings) -> SecretBox:
         raise NotReadyToStart(
             f"POSTRIDER_SECRET_KEYS: {error}; make one with `openssl rand -base64 32 | tr '+/' '-_'`"
         ) from None
+
+
+def rotate_keys(settings: Settings, *, tell: Callable[[str], None]) -> rotation.Rotation:
+    """Write every stored secret anew under the first key, beside whatever runs. Raises as `build` does."""
+    box, database = secret_box(settings), open_database(settings)
+    try:
+        if not is_current(database):
+            raise NotReadyToStart("the database has not had all migrations: run `postrider migrate` first")
+        return rotation.rotate(database, box, tell=tell)
+    finally:
+        database.close()
 
 
 def _required(value: str, name: str) -> str:

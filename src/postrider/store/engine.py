@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -105,6 +106,7 @@ class Database:
             connect_args={"timeout": 10},
             hide_parameters=True,
         )
+        event.listen(engine, "do_connect", _create_privately)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -186,6 +188,15 @@ def _is_passing(error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING_SQLITE
     # psycopg names lost connections, deadlocks, full disks and shutdowns OperationalError.
     return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "sqlstate", "") == _READ_ONLY
+
+
+def _create_privately(_dialect: object, _record: object, arguments: list[Any], _more: object) -> None:
+    """Make a new database file its owner's alone; the journals beside it take over its mode."""
+    path = str(arguments[0]) if arguments else ""
+    if path and not path.startswith((":memory:", "file:")):
+        # What keeps it from being made, SQLite says better.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

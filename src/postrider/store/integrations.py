@@ -112,12 +112,12 @@ def count(tx: Transaction, tenant_id: UUID) -> int:
 
 
 def remove(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime) -> bool:
-    """Take an integration out of everybody's sight; its rows stay until its deliveries are forgotten."""
+    """Take an integration out of everybody's sight and erase its secrets; its rows stay for its deliveries."""
     done = tx.execute(
         update(integrations)
         .where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id)
         .where(integrations.c.deleted_at.is_(None))
-        .values(deleted_at=now, enabled=False, version=integrations.c.version + 1)
+        .values(deleted_at=now, enabled=False, version=integrations.c.version + 1, secrets="")
     )
     tx.execute(delete(observations).where(observations.c.integration_id == integration_id))
     return done.rowcount == 1
