@@ -90,6 +90,8 @@ UNRECORDED = {
     "pipeline/redrive.py: step_jobs",  # goes on with jobs whose start was recorded
     "pipeline/health.py: _note_failures",  # what outcomes say, changed by nobody
     "pipeline/health.py: _note_success",
+    "pipeline/health.py: secrets_unreadable",  # what a worker found, changed by nobody
+    "control/rotation.py: _renew",  # the same secrets under another key: nothing of any tenant's changes
     "web/auth.py: _write_note",  # a key's last use
 }
 DRAWERS = {"util", "utils", "helper", "helpers", "common", "core", "base"}

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from postrider.domain.errors import InvalidInput
+from postrider.web.auth import authenticate
 from postrider.web.errors import NotJson
 
 _BOM = b"\xef\xbb\xbf"
@@ -24,11 +25,20 @@ class StrictJsonRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             if self.body_field is not None:
-                check(await request.body())
+                await _check_of_caller(request)
             answer: Response = await handle(request)
             return answer
 
         return strict
+
+
+async def _check_of_caller(request: Request) -> None:
+    """Check the body; a caller without a key hears of the key first. All of these routes are closed."""
+    try:
+        check(await request.body())
+    except InvalidInput:
+        await authenticate(request)
+        raise
 
 
 def check(body: bytes) -> None:
