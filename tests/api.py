@@ -21,6 +21,7 @@ from postrider.pipeline.publish import Publisher
 from postrider.store import deliveries
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
+from postrider.web_server import Patience, WebConfig
 
 
 class Api:
@@ -31,8 +32,15 @@ class Api:
         self.house = house
         self.publisher = Publisher(house.services)
         self.app = create_app(house.services, self.publisher)
-        config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=5, **server
+        patience = Patience(request_seconds=30, connections=800)
+        config = WebConfig(
+            self.app,
+            patience=patience,
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            timeout_graceful_shutdown=5,
+            **server,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="web")

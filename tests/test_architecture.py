@@ -20,6 +20,7 @@ LONGEST_FILE = 450
 LAYERS: list[set[str]] = [
     {"cli"},
     {"worker", "web_app", "embedded", "listen", "bench"},
+    {"web_server"},
     {"runtime"},
     {"web"},
     {"pipeline", "control"},
@@ -70,7 +71,7 @@ HOMES: dict[str, set[str]] = {
         "web",
         "worker",
     },
-    "uvicorn": {"cli", "embedded", "bench"},
+    "uvicorn": {"embedded", "web_server", "bench"},
     "uvloop": {"cli", "transports", "bench"},
     "yarl": {"transports"},
 }

@@ -73,22 +73,13 @@ def up(host: str, port: int, data_dir: Path) -> None:
 @click.option("--processes", default=1, show_default=True, help="Web processes.")
 def web(host: str, port: int, processes: int) -> None:
     """Serve the API."""
-    import uvicorn
-
     from .embedded import survive_signals
+    from .web_server import Patience, serve
 
+    settings = Settings()
     survive_signals(lambda: 0)
-    uvicorn.run(
-        "postrider.web_app:create",
-        factory=True,
-        host=host,
-        port=port,
-        workers=processes,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
-    )
+    patience = Patience(settings.request_seconds, settings.connections)
+    serve("postrider.web_app:create", host=host, port=port, processes=processes, patience=patience)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

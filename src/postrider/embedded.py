@@ -30,6 +30,7 @@ from postrider.store.migrate import migrate
 from postrider.store.secrets import new_key as make_key
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
+from postrider.web_server import Patience, WebConfig
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 KEY_FILE = "secret.key"
@@ -75,15 +76,13 @@ class Embedded:
         self._publisher = self._runtime.publisher()
         app = create_app(self._runtime.services, self._publisher)
         self._server = uvicorn.Server(
-            uvicorn.Config(
+            WebConfig(
                 app,
+                patience=Patience(self.settings.request_seconds, self.settings.connections),
                 host=place.host,
                 port=place.port,
-                access_log=False,
-                log_level="warning",
                 timeout_graceful_shutdown=5,
                 log_config=None,
-                timeout_keep_alive=30,
             )
         )
 

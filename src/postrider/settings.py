@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         default=256, ge=1, description="Attempts under way at once towards one host, a worker process."
     )
     database_pool: int = Field(default=8, ge=2, description="Database connections a process.")
+    request_seconds: float = Field(
+        default=30.0, gt=0, description="Seconds that a client has for sending a request before it is cut off."
+    )
+    connections: int = Field(
+        default=800, ge=1, description="Connections at once that one web process takes; the next are answered 503."
+    )
     log_format: str = Field(default="json", pattern="^(json|text)$", description="`json` or `text`.")
 
     @field_validator("secret_keys", "allowed_networks", mode="before")
