@@ -21,17 +21,18 @@ from postrider.pipeline.publish import Publisher
 from postrider.store import deliveries
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
+from postrider.web.limits import Limits
 from postrider.web_server import Patience, WebConfig
 
 
 class Api:
     """A client with a key that may do everything."""
 
-    def __init__(self, house: House, **server: Any) -> None:
+    def __init__(self, house: House, *, limits: Limits | None = None, **server: Any) -> None:
         """Serve a house; `server` is said to uvicorn."""
         self.house = house
         self.publisher = Publisher(house.services)
-        self.app = create_app(house.services, self.publisher)
+        self.app = create_app(house.services, self.publisher, limits)
         patience = Patience(request_seconds=30, connections=800)
         config = WebConfig(
             self.app,

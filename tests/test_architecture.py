@@ -49,6 +49,7 @@ HOMES: dict[str, set[str]] = {
     "kombu": {"bell", "worker"},
     "msgspec": {"web", "store"},
     "multidict": {"transports"},
+    "limits": {"settings", "web"},
     "mypy_boto3_sqs": {"transports"},  # for the type checker alone
     "prometheus_client": {"services", "web", "worker"},
     "psycopg": {"store"},

@@ -22,7 +22,7 @@ from postrider.control import keys, tenants
 from postrider.control.rotation import Rotation
 from postrider.domain.access import COMMAND_LINE, Permission
 from postrider.domain.errors import NotAuthenticated, NotReadyToStart
-from postrider.runtime import Runtime, Worker, build, configure_logs, open_database
+from postrider.runtime import Runtime, Worker, build, configure_logs, open_database, web_limits
 from postrider.services import Services
 from postrider.settings import Settings
 from postrider.store import tenants as stored_tenants
@@ -74,7 +74,7 @@ class Embedded:
         self._worker.listen(self._runtime.bell)
         self._bell = BellThread(self._runtime.bell)
         self._publisher = self._runtime.publisher()
-        app = create_app(self._runtime.services, self._publisher)
+        app = create_app(self._runtime.services, self._publisher, web_limits(self.settings))
         self._server = uvicorn.Server(
             WebConfig(
                 app,

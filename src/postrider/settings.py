@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
+import limits
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -60,6 +61,17 @@ class Settings(BaseSettings):
         default=256, ge=1, description="Attempts under way at once towards one host, a worker process."
     )
     database_pool: int = Field(default=8, ge=2, description="Database connections a process.")
+    rate_limit: str | None = Field(
+        default=None,
+        description="Requests that each API key may make, such as `100/second` or `6000/minute`; empty: any.",
+    )
+    rate_limit_redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis where web processes count requests together; the broker's when that is Redis.",
+    )
+    failed_sign_ins: int = Field(
+        default=60, ge=1, description="Sign-ins a minute that may fail from one address before it is answered 429."
+    )
     request_seconds: float = Field(
         default=30.0, gt=0, description="Seconds that a client has for sending a request before it is cut off."
     )
@@ -85,6 +97,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8: {error}") from error
         return value
 
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, value: str | None) -> str | None:
+        if value:
+            limits.parse(value)
+        return value
+
     @field_validator("api_key")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
@@ -95,3 +114,10 @@ class Settings(BaseSettings):
     def networks(self) -> list[IPv4Network | IPv6Network]:
         """Give the allowed networks as such."""
         return [ip_network(text) for text in self.allowed_networks]
+
+    def rate(self) -> tuple[int, int] | None:
+        """Give the rate limit as an amount and the seconds that it is for."""
+        if not self.rate_limit:
+            return None
+        item = limits.parse(self.rate_limit)
+        return item.amount, item.get_expiry()

@@ -19,6 +19,7 @@ from postrider.domain.errors import (
     PostriderError,
     SecretUnreadable,
     TooLarge,
+    TooManyRequests,
     Unavailable,
     UnsupportedContent,
 )
@@ -33,6 +34,7 @@ CASES = [
     (NotFound("x"), 404),
     (Conflict("x"), 409),
     (TooLarge("x"), 413),
+    (TooManyRequests("x", wait_seconds=2.5), 429),
     (UnsupportedContent("a", "x"), 415),
     (InvalidInput("a", "x"), 422),
     (PostriderError("x"), 500),

@@ -8,6 +8,7 @@ PostriderError
 ├── NotAuthenticated        no valid key was given
 ├── NotPermitted            the key may not do this
 ├── TooLarge                the body is over its limit
+├── TooManyRequests         slow down; it says for how long
 ├── Unavailable             a part that is needed is out of reach; try again
 │   └── SecretUnreadable    none of the configured keys opens a stored secret
 └── NotReadyToStart         an operator has to give or do something first
@@ -55,6 +56,15 @@ class NotPermitted(PostriderError):  # noqa: N818
 
 class TooLarge(PostriderError):  # noqa: N818
     """The body is over its limit."""
+
+
+class TooManyRequests(PostriderError):  # noqa: N818
+    """The caller has to slow down."""
+
+    def __init__(self, detail: str, *, wait_seconds: float) -> None:
+        """Tell after how many seconds one more is let through."""
+        super().__init__(detail)
+        self.wait_seconds = wait_seconds
 
 
 class Unavailable(PostriderError):  # noqa: N818

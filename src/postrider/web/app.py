@@ -28,6 +28,7 @@ from .api import (
     tenants,
 )
 from .auth import Authenticator
+from .limits import KeyLimit, Limits, SignInLimit
 from .openapi import TAGS, Described, operation_id
 from .request_log import RequestLog
 
@@ -49,8 +50,9 @@ ROUTERS = (
 )
 
 
-def create_app(services: Services, publisher: Publisher) -> FastAPI:
-    """Make the app; the caller starts and stops the publisher."""
+def create_app(services: Services, publisher: Publisher, limits: Limits | None = None) -> FastAPI:
+    """Make the app; the caller starts and stops the publisher. Without `limits` there are none."""
+    limits = limits or Limits()
     app = Described(
         title="Postrider",
         version="2",
@@ -66,7 +68,8 @@ def create_app(services: Services, publisher: Publisher) -> FastAPI:
     )
     app.state.services = services
     app.state.publisher = publisher
-    app.state.authenticator = Authenticator(services)
+    app.state.authenticator = Authenticator(services, SignInLimit(limits))
+    app.state.key_limit = KeyLimit(limits)
     app.state.known_types = KnownTypes(services)
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     app.add_middleware(published.PublishDoor)
@@ -81,3 +84,4 @@ def create_app(services: Services, publisher: Publisher) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.authenticator.close()
+    app.state.key_limit.close()

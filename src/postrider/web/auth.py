@@ -20,6 +20,8 @@ from postrider.domain.errors import NotAuthenticated, NotPermitted, PostriderErr
 from postrider.services import Services
 from postrider.store import api_keys
 
+from .limits import KeyLimit, SignInLimit, host_of
+
 REMEMBERED_SECONDS = 5.0
 REMEMBERED_KEYS = 10_000
 NOTED_SECONDS = 60.0
@@ -49,6 +51,10 @@ class KnownKeys:
         until, key = self._found.get(reference, (0.0, None))
         return key if time.monotonic() < until else None
 
+    def had(self, reference: bytes | UUID) -> bool:
+        """Tell whether it opened something before, however long ago."""
+        return reference in self._found
+
     def put(self, reference: bytes | UUID, key: ApiKey) -> None:
         """Remember a key that was just looked up."""
         with self._guard:
@@ -65,24 +71,22 @@ class KnownKeys:
 class Authenticator:
     """Turns what stands behind `Bearer` into a caller; one for each app."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, sign_ins: SignInLimit) -> None:
         self._services = services
+        self.sign_ins = sign_ins
         self.known = KnownKeys()
         self._noted: dict[UUID, float] = {}
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="key-notes")
 
     async def caller(self, token: str, *, host: str = "") -> Caller:
-        """Find the caller; raises NotAuthenticated. Leaves the event loop only for keys not seen a moment ago.
+        """Find the caller; raises NotAuthenticated, or TooManyRequests when sign-ins from there fail too often.
 
-        `host` is where the request came from.
+        Leaves the event loop only for keys not seen a moment ago. `host` is where the request came from.
         """
-        reference = self._reference(token)
-        key = self.known.get(reference)
-        if key is None:
-            key = await run_in_threadpool(self._look_up, reference, token)
-            self.known.put(reference, key)
-        else:
-            keys.still_valid(key, now=self._services.clock.now())
+        try:
+            key = await self._key(token, host)
+        except NotAuthenticated as error:
+            raise self.sign_ins.failed(host, error) from None
         self._note_use(key.id)
         return Caller(
             key.tenant_id,
@@ -92,6 +96,18 @@ class Authenticator:
             from_environment=key.from_environment,
             host=host,
         )
+
+    async def _key(self, token: str, host: str) -> ApiKey:
+        reference = self._reference(token)
+        key = self.known.get(reference)
+        if key is not None:
+            return keys.still_valid(key, now=self._services.clock.now())
+        # Whoever shares an address with one who guesses, a proxy's for one, still gets in with a key that is known.
+        if not self.known.had(reference):
+            self.sign_ins.check(host)
+        key = await run_in_threadpool(self._look_up, reference, token)
+        self.known.put(reference, key)
+        return key
 
     def close(self) -> None:
         """Write the notes that wait, then end."""
@@ -149,9 +165,9 @@ def require(*permissions: Permission) -> Callable[..., Awaitable[Caller]]:
 async def authenticate(request: Request, *permissions: Permission) -> Caller:
     """Do what `require` does, for handlers without dependencies."""
     authenticator: Authenticator = request.app.state.authenticator
-    # Behind a proxy it is whom the server's own setting (FORWARDED_ALLOW_IPS) lets it believe.
-    host = request.client.host if request.client else ""
-    caller = await authenticator.caller(bearer(request.headers.get("authorization", "")), host=host)
+    caller = await authenticator.caller(bearer(request.headers.get("authorization", "")), host=host_of(request))
+    key_limit: KeyLimit = request.app.state.key_limit
+    key_limit.take(request.scope, caller.api_key_id)
     for permission in permissions:
         if not caller.may(permission):
             raise NotPermitted(f"the API key lacks the permission {permission.value}")

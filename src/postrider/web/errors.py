@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from postrider.domain.errors import (
     NotPermitted,
     PostriderError,
     TooLarge,
+    TooManyRequests,
     Unavailable,
     UnsupportedContent,
 )
@@ -55,6 +57,7 @@ STATUSES: Mapping[type[PostriderError], int] = {
     TooLarge: 413,
     UnsupportedContent: 415,
     InvalidInput: 422,
+    TooManyRequests: 429,
     Unavailable: 503,
     PostriderError: 500,
 }
@@ -122,7 +125,8 @@ def answer_to(error: PostriderError | HTTPException) -> JSONResponse:
     if isinstance(error, HTTPException):
         return answer(error.status_code, [Told(_DETAILS.get(error.status_code, error.detail))], headers=error.headers)
     status, pointer = status_of(error), error.pointer if isinstance(error, InvalidInput) else ""
-    return answer(status, [Told(_DETAILS.get(status, error.detail), pointer)])
+    headers = {"Retry-After": str(math.ceil(error.wait_seconds))} if isinstance(error, TooManyRequests) else None
+    return answer(status, [Told(_DETAILS.get(status, error.detail), pointer)], headers=headers)
 
 
 def install(app: FastAPI) -> None:

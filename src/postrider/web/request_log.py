@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import errors, metrics
+from .limits import STANDING, headers_of
 
 BODY_LIMIT = 5 * 1024 * 1024
 REQUEST_ID = "x-request-id"
@@ -76,7 +77,9 @@ class _Request:
     async def _marked(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (REQUEST_ID.encode(), self.id.encode())]
+            standing = self._scope.get(STANDING)
+            more = headers_of(standing) if standing is not None else ()
+            message["headers"] = [*message.get("headers", ()), (REQUEST_ID.encode(), self.id.encode()), *more]
         await self._send(message)
 
     async def _fail(self, error: Exception) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Request
 
 from postrider.control import keys, tokens
+from postrider.domain.access import ApiKey
 from postrider.domain.errors import InvalidInput, NotAuthenticated
-from postrider.web.auth import ServicesDep
+from postrider.services import Services
+from postrider.web.auth import Authenticator, ServicesDep
+from postrider.web.limits import host_of
 from postrider.web.openapi import answers
 
 from .fields import Shown
@@ -49,6 +52,7 @@ class AccessToken(Shown):
 
 @router.post("/oauth/access_token", responses=answers(401), openapi_extra=_BODY)
 def get_access_token(
+    request: Request,
     services: ServicesDep,
     grant_type: Annotated[str, Form(description=f"`{GRANT}`")] = "",
     client_id: Annotated[str, Form(description="Anything but nothing.")] = "",
@@ -58,7 +62,7 @@ def get_access_token(
     _check(grant_type, client_id)
     if not client_secret:
         raise NotAuthenticated("client_secret: give an API key")
-    key = keys.find_key(services, client_secret)
+    key = _key(request, services, client_secret)
     now = services.clock.now()
     token = tokens.issue(services.pepper, key, now=now)
     return AccessToken(
@@ -66,6 +70,16 @@ def get_access_token(
         expires_in=max(0, int((token.expires_at - now).total_seconds())),
         expires=int(token.expires_at.timestamp()),
     )
+
+
+def _key(request: Request, services: Services, secret: str) -> ApiKey:
+    authenticator: Authenticator = request.app.state.authenticator
+    host = host_of(request)
+    authenticator.sign_ins.check(host)
+    try:
+        return keys.find_key(services, secret)
+    except NotAuthenticated as error:
+        raise authenticator.sign_ins.failed(host, error) from None
 
 
 def _check(grant_type: str, client_id: str) -> None:
