@@ -51,6 +51,7 @@ class _Request:
         self.id = given if _ID.match(given) else f"{_PREFIX}-{next(_NUMBERS)}"
         self._scope, self._receive, self._send = scope, receive, send
         self._announced = headers.get("content-length", "")
+        self._coding = headers.get("content-encoding", "identity")
         self._received = 0
         self._status = 0
         self._began = time.perf_counter()
@@ -66,6 +67,8 @@ class _Request:
             self._tell()
 
     async def _limited(self) -> Message:
+        if self._coding.strip().lower() not in {"identity", ""}:
+            raise HTTPException(415, "Content-Encoding: send the body without a coding")
         if self._announced.isdigit() and int(self._announced) > BODY_LIMIT:
             raise HTTPException(413, _TOO_LARGE)
         message = await self._receive()
