@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
 ]
 # Stands outside the row: only those who join the parts read the settings.
 SETTINGS = "settings"
-SETTINGS_READERS = {"runtime", "cli", "worker", "web_app", "embedded", "bench"}
+SETTINGS_READERS = {"runtime", "cli", "worker", "web_app", "web_server", "embedded", "bench"}
 
 # Where each outside library lives; one that is not listed has no business in the product.
 HOMES: dict[str, set[str]] = {

@@ -74,12 +74,11 @@ def up(host: str, port: int, data_dir: Path) -> None:
 def web(host: str, port: int, processes: int) -> None:
     """Serve the API."""
     from .embedded import survive_signals
-    from .web_server import Patience, serve
+    from .web_server import patience, serve
 
-    settings = Settings()
+    allowed = patience(Settings())
     survive_signals(lambda: 0)
-    patience = Patience(settings.request_seconds, settings.connections)
-    serve("postrider.web_app:create", host=host, port=port, processes=processes, patience=patience)
+    serve("postrider.web_app:create", host=host, port=port, processes=processes, patience=allowed)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

@@ -22,7 +22,7 @@ from postrider.control import keys, tenants
 from postrider.control.rotation import Rotation
 from postrider.domain.access import COMMAND_LINE, Permission
 from postrider.domain.errors import NotAuthenticated, NotReadyToStart
-from postrider.runtime import Runtime, Worker, build, configure_logs, open_database, web_limits
+from postrider.runtime import Runtime, Worker, build, configure_logs, open_database
 from postrider.services import Services
 from postrider.settings import Settings
 from postrider.store import tenants as stored_tenants
@@ -30,7 +30,7 @@ from postrider.store.migrate import migrate
 from postrider.store.secrets import new_key as make_key
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
-from postrider.web_server import Patience, WebConfig
+from postrider.web_server import WebConfig, limits, patience
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 KEY_FILE = "secret.key"
@@ -74,11 +74,11 @@ class Embedded:
         self._worker.listen(self._runtime.bell)
         self._bell = BellThread(self._runtime.bell)
         self._publisher = self._runtime.publisher()
-        app = create_app(self._runtime.services, self._publisher, web_limits(self.settings))
+        app = create_app(self._runtime.services, self._publisher, limits(self.settings))
         self._server = uvicorn.Server(
             WebConfig(
                 app,
-                patience=Patience(self.settings.request_seconds, self.settings.connections),
+                patience=patience(self.settings),
                 host=place.host,
                 port=place.port,
                 timeout_graceful_shutdown=5,

@@ -22,7 +22,6 @@ from postrider.bell.ringer import Ringer
 from postrider.control import rotation
 from postrider.domain.errors import NotReadyToStart, Unavailable
 from postrider.domain.ports import Clock
-from postrider.domain.quota import Quota
 from postrider.pipeline.dispatch import Dispatcher
 from postrider.pipeline.fan_out import FanOut
 from postrider.pipeline.publish import Publisher
@@ -37,13 +36,11 @@ from postrider.store.secrets import SecretBox
 from postrider.transports.guard import Guard
 from postrider.transports.http import HttpEngine
 from postrider.transports.registry import Registry, Surroundings
-from postrider.web.limits import Limits
 
 RING_AGAIN_AFTER = timedelta(seconds=5)
 STOP_MARGIN_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 60.0
 PEPPER = "pepper"
-REDIS_SCHEMES = ("redis://", "rediss://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +106,6 @@ def build(settings: Settings) -> Runtime:
     )
     ringer.start()
     return Runtime(services, settings, bell, http, ringer)
-
-
-def web_limits(settings: Settings) -> Limits:
-    """Read how much the web app lets its callers do."""
-    rate, broker = settings.rate(), settings.broker_url.get_secret_value()
-    url = settings.rate_limit_redis_url.get_secret_value() or broker
-    return Limits(
-        requests=None if rate is None else Quota(*rate),
-        redis_url=url if url.startswith(REDIS_SCHEMES) else None,
-        failed_sign_ins=settings.failed_sign_ins,
-    )
 
 
 def open_database(settings: Settings) -> Database:

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from postrider.domain.errors import PostriderError
-from postrider.runtime import build, configure_logs, web_limits
+from postrider.runtime import build, configure_logs
 from postrider.settings import Settings
 from postrider.web.app import create_app
+from postrider.web_server import limits
 
 
 def create() -> FastAPI:
@@ -23,7 +24,7 @@ def create() -> FastAPI:
     except PostriderError as error:
         sys.exit(f"postrider web: {error.detail}")
     publisher = runtime.publisher()
-    app = create_app(runtime.services, publisher, web_limits(settings))
+    app = create_app(runtime.services, publisher, limits(settings))
     inner = app.router.lifespan_context
 
     @asynccontextmanager

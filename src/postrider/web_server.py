@@ -18,9 +18,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
 
+from postrider.domain.quota import Quota
+from postrider.settings import Settings
 from postrider.web import errors
+from postrider.web.limits import Limits
 from postrider.web.request_log import BODY_LIMIT
 
+REDIS_SCHEMES = ("redis://", "rediss://")
 KEEP_ALIVE_SECONDS = 30
 HEAD_BYTES = 64 * 1024
 MESSAGE_BYTES = 2 * BODY_LIMIT + HEAD_BYTES
@@ -37,6 +41,22 @@ class Patience:
     """For sending a request, head and body, and for taking any 64 KiB of the answer."""
     connections: int
     """At once, in one process."""
+
+
+def patience(settings: Settings) -> Patience:
+    """Read what the server puts up with."""
+    return Patience(settings.request_seconds, settings.connections)
+
+
+def limits(settings: Settings) -> Limits:
+    """Read how much the web app lets its callers do."""
+    rate, broker = settings.rate(), settings.broker_url.get_secret_value()
+    url = settings.rate_limit_redis_url.get_secret_value() or broker
+    return Limits(
+        requests=None if rate is None else Quota(*rate),
+        redis_url=url if url.startswith(REDIS_SCHEMES) else None,
+        failed_sign_ins=settings.failed_sign_ins,
+    )
 
 
 class WebConfig(uvicorn.Config):
