@@ -8,6 +8,7 @@ from servers.process import wait_until
 from servers.receiver import Receiver
 
 from postrider.domain.delivery import DeliveryStatus
+from postrider.pipeline.agenda import Agenda
 from postrider.pipeline.dispatch import Dispatcher
 from postrider.pipeline.drain import ALWAYS, FIRST_WINDOW
 
@@ -57,3 +58,23 @@ def test_hanging_endpoints_leave_room_for_others(house: House) -> None:
     assert len(hanging.requests) <= 20 + 3 * ALWAYS
     arrived = house.deliveries(integration_id=integration.id)
     assert [one.status for one in arrived] == [DeliveryStatus.DELIVERED] * 30
+
+
+def test_who_goes_first_does_not_keep_the_others_for_ever() -> None:
+    """Those that are known to answer are served first; of five turns one is for the others."""
+    agenda: Agenda[str] = Agenda(goes_first=lambda item: item.startswith("well"))
+    for number in range(3):
+        agenda.add(f"unknown-{number}")
+    for number in range(9):
+        agenda.add(f"well-{number}")
+
+    turns = [agenda.take() for _ in range(12)]
+
+    assert turns == [
+        *(f"well-{number}" for number in range(4)),
+        "unknown-0",
+        *(f"well-{number}" for number in range(4, 8)),
+        "unknown-1",
+        "well-8",
+        "unknown-2",
+    ]

@@ -7,19 +7,26 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 
+FIRST_IN_A_ROW = 4
+"""After so many turns of items that go first one of the others has its turn."""
+
 
 class Agenda(Generic[Item]):
-    """A fair queue in which an item stands at most once, with appointments."""
+    """A fair queue in which an item stands at most once, with appointments; some items go before the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, goes_first: Callable[[Item], bool] = lambda _: False) -> None:
+        """`goes_first` is asked when an item asks for its turn; it must not block."""
         self._changed = threading.Condition()
+        self._goes_first = goes_first
+        self._first: deque[Item] = deque()
         self._ready: deque[Item] = deque()
+        self._first_in_a_row = 0
         self._queued: set[Item] = set()
         self._served: set[Item] = set()
         self._again: set[Item] = set()
@@ -47,8 +54,8 @@ class Agenda(Generic[Item]):
         with self._changed:
             while not self._closed:
                 self._promote(time.monotonic())
-                if self._ready:
-                    item = self._ready.popleft()
+                if self._first or self._ready:
+                    item = self._next()
                     self._queued.discard(item)
                     self._served.add(item)
                     return item
@@ -86,8 +93,15 @@ class Agenda(Generic[Item]):
             self._again.add(item)
         elif item not in self._queued:
             self._queued.add(item)
-            self._ready.append(item)
+            (self._first if self._goes_first(item) else self._ready).append(item)
             self._changed.notify()
+
+    def _next(self) -> Item:
+        if self._first and (not self._ready or self._first_in_a_row < FIRST_IN_A_ROW):
+            self._first_in_a_row += 1
+            return self._first.popleft()
+        self._first_in_a_row = 0
+        return self._ready.popleft()
 
     def _promote(self, now: float) -> None:
         while self._appointments and self._appointments[0][0] <= now:

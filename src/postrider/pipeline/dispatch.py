@@ -27,7 +27,7 @@ class Dispatcher:
         self._services = services
         self._holder = services.ids.new()
         self._budget = Budget(in_flight)
-        self._agenda: Agenda[UUID] = Agenda()
+        self._agenda: Agenda[UUID] = Agenda(goes_first=self._answers)
         self._drains: dict[UUID, Drain] = {}
         self._guard = threading.Lock()
         self._stopping = False
@@ -76,6 +76,11 @@ class Dispatcher:
     def in_flight(self) -> int:
         """Tell how many attempts are under way."""
         return self._budget.used
+
+    def _answers(self, integration_id: UUID) -> bool:
+        """Tell whether an endpoint is known to answer: it does not wait behind many that may hang."""
+        drain = self._drains.get(integration_id)
+        return drain is not None and drain.answers()
 
     def _new(self, integration_id: UUID) -> Drain:
         self._drop_idle()

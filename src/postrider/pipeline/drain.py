@@ -100,6 +100,7 @@ class Drain:
     _closing: bool = False
     _starved: bool = False
     _window: int = FIRST_WINDOW
+    _answered: bool = False
     _again_at: float | None = None
     """Nothing may be claimed before this moment (monotonic)."""
     _probe: UUID | None = None
@@ -120,6 +121,10 @@ class Drain:
     def idle(self) -> bool:
         """Tell whether nothing is left to do or to write down."""
         return not self._held and not self.heard
+
+    def answers(self) -> bool:
+        """Tell whether the endpoint has lately taken what it was sent."""
+        return self._answered
 
     def close(self) -> None:
         """Close the flights; only when idle."""
@@ -217,6 +222,7 @@ class Drain:
         """Let an endpoint that answers have more under way, and one in trouble less."""
         delivered = sum(outcome.verdict is Verdict.DELIVERED for outcome in outcomes)
         troubled = any(speaks_of_endpoint(outcome) for outcome in outcomes)
+        self._answered = not troubled and (self._answered or delivered > 0)
         self._window = max(self._window // 2, ALWAYS) if troubled else min(self._window + delivered, self._own_share())
 
     def _ground(self) -> None:
