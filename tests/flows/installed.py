@@ -99,6 +99,20 @@ class Api:
         assert answer.status_code == status, answer.text
         return answer.json()["data"]
 
+    def send(self, path: str, data: Any) -> httpx.Response:
+        """Post, whatever the answer is."""
+        return self._client.post(path, json={"data": data})
+
+    def look(self, path: str) -> httpx.Response:
+        """Get, whatever the answer is."""
+        return self._client.get(path)
+
+    def change(self, path: str, data: Any) -> Any:
+        """Put."""
+        answer = self._client.put(path, json={"data": data})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
     def integrate(self, url: str, *observes: str, **changes: Any) -> Any:
         """Create an enabled webhook integration that retries every second."""
         data = {

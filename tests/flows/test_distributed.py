@@ -7,75 +7,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import pytest
+from flows.deployment import Deployment
 from flows.installed import API_KEY, Api, Running
 from servers.postgres import PostgresServer
-from servers.process import free_port, wait_until
+from servers.process import wait_until
 from servers.rabbitmq import RabbitMqServer
 from servers.receiver import Receiver
 from servers.redis import RedisServer
 
-from postrider.control import keys, tenants
-from postrider.domain.access import TENANT_PERMISSIONS
-from postrider.runtime import build, open_database
-from postrider.settings import Settings
-from postrider.store.migrate import migrate
-from postrider.store.secrets import new_key
-
 ROOT = Path(__file__).parents[2]
-
-
-class Deployment:
-    """A database, a broker's address, one web process and as many workers as wanted."""
-
-    def __init__(self, database_url: str, broker_url: str, folder: Path) -> None:
-        self.port, self.folder = free_port(), folder
-        self.environment = {
-            "POSTRIDER_DATABASE_URL": database_url,
-            "POSTRIDER_BROKER_URL": broker_url,
-            "POSTRIDER_SECRET_KEYS": new_key(),
-            "POSTRIDER_ALLOWED_NETWORKS": "127.0.0.0/8",
-            "POSTRIDER_LEASE_MARGIN_SECONDS": "1",
-        }
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        self.key = self._first_key()
-        self.web = self._stack.enter_context(self.start("web", "--port", str(self.port), "--host", "127.0.0.1"))
-        self.api = self._stack.enter_context(Api(self.port, self.key)).ready()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _first_key(self) -> str:
-        """Do what `migrate` and `tenants create` do, without the time that two more processes take to start."""
-        settings = Settings.model_validate(
-            {name.removeprefix("POSTRIDER_").lower(): value for name, value in self.environment.items()}
-        )
-        database = open_database(settings)
-        migrate(database)
-        database.close()
-        runtime = build(settings)
-        tenant = tenants.create_tenant(runtime.services, name="shop")
-        made = keys.create_key(runtime.services, tenant.id, name="first", permissions=TENANT_PERMISSIONS)
-        runtime.close()
-        return made.secret
-
-    def run(self, *arguments: str) -> str:
-        with Running(arguments, environment=self.environment, folder=self.folder) as process:
-            assert process.process.wait(60) == 0, process.text()
-            return process.text()
-
-    def start(self, *arguments: str) -> Running:
-        return Running(arguments, environment=self.environment, folder=self.folder)
-
-    def worker(self) -> Running:
-        return self._stack.enter_context(self.start("worker"))
 
 
 @pytest.fixture
@@ -127,6 +70,21 @@ def test_events_arrive_once_with_two_workers(deployment: Deployment, receiver: R
     receiver.wait_for(200, timeout=60)
     wait_until(delivered(deployment, 200), "all are known as delivered", seconds=30)
     assert once_each(receiver)
+
+
+def test_rings_reach_workers_over_either_broker(
+    database_url: str, broker_url: str, receiver: Receiver, tmp_path: Path
+) -> None:
+    """A ring brings an event to its receiver at once: RabbitMQ refused our consumers, and only the sweep delivered."""
+    with Deployment(database_url, broker_url, tmp_path, changes={"POSTRIDER_SWEEP_SECONDS": "600"}) as deployment:
+        deployment.worker().wait_for("[queues]")
+        deployment.api.integrate(receiver.url)
+
+        for number in range(1, 4):
+            deployment.api.publish()
+            receiver.wait_for(number, timeout=10)
+
+        wait_until(delivered(deployment, 3), "all are delivered", seconds=10)
 
 
 def test_a_stopped_worker_leaves_nothing_behind(redis_deployment: Deployment, receiver: Receiver) -> None:

@@ -56,7 +56,8 @@ def _settings(broker_url: str) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "worker_enable_remote_control": False,
-        "worker_detect_quorum_queues": False,
+        # Quorum queues take a prefetch limit for each consumer only: under one for the channel nobody may consume.
+        "worker_detect_quorum_queues": True,
         "broker_native_delayed_delivery_queue_type": "classic",
         "task_create_missing_queues": False,
         "task_serializer": "json",
