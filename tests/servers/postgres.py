@@ -30,8 +30,8 @@ class PostgresServer(Server):
         super().__init__("postgres")
         self.port = free_port()
         # PostgreSQL refuses to run as root.
-        self._user = "nobody" if os.geteuid() == 0 else None
-        self._programs = _programs_for(self._user, self._folder)
+        self.user = "nobody" if os.geteuid() == 0 else None
+        self._programs = _programs_for(self.user, self._folder)
         self._names = (f"test_{number}" for number in itertools.count(1))
         self._process = Process(
             [
@@ -41,7 +41,7 @@ class PostgresServer(Server):
                 *self._options(fsync=fsync, max_connections=max_connections, extra=options or {}),
             ],
             folder=self._folder,
-            user=self._user,
+            user=self.user,
         )
 
     def start(self) -> None:
@@ -99,7 +99,7 @@ class PostgresServer(Server):
             cwd=self._folder,
             check=True,
             capture_output=True,
-            **as_user(self._user),
+            **as_user(self.user),
         )
 
     def _answers(self) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 from servers.process import Process, accepts_connections, free_port
@@ -56,6 +57,11 @@ class RabbitMqServer(Server):
 
     def stop(self) -> None:
         self._process.stop(patience=30)
+        self._mapper.stop()
+
+    def kill(self) -> None:
+        """End the node without a word; `start` brings it back with what is durable."""
+        self._process.stop(signal.SIGKILL)
         self._mapper.stop()
 
     def _listens(self) -> bool:
