@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from faults.grounds import Grounds
 
 FOLDER = Path(__file__).parent
-ORDER = ("workers", "brokers", "database", "disk", "endpoints", "other_ways", "clocks", "poison")
+ORDER = (
+    *("workers", "brokers", "database", "disk", "endpoints", "neighbours", "backlog"),
+    *("other_ways", "clocks", "poison"),
+)
 """Of the files in `rows`, for people who read the table."""
 
 

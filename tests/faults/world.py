@@ -16,6 +16,8 @@ from flows.deployment import Deployment
 from flows.installed import Api, Running
 from servers.process import wait_until
 
+from postrider.pipeline.sweep import LEASE_TURNS
+
 _UNDER_WAY = """
 SELECT (SELECT count(*) FROM events WHERE fanned_out_at IS NULL)
      + (SELECT count(*) FROM deliveries WHERE status IN ('pending', 'sending'))
@@ -38,8 +40,8 @@ SHORT_SECONDS = 1.0
 """For rows that wait for leases to end."""
 LEASE_SECONDS = SHORT_SECONDS + 1.0
 """The margin of the deployment's settings is a second."""
-SWEEP_SECONDS = 5.0 + 1.0
-"""A sweeper that was killed holds its lease for five seconds, and the next one looks each second."""
+SWEEP_SECONDS = LEASE_TURNS + 1.0
+"""A sweeper that was killed holds its lease for some turns of a second, and the next one looks each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,10 @@ class World:
         count: int = self.sql("SELECT count(*) FROM deliveries WHERE status = 'sending'")[0][0]
         return count
 
-    def wait_until_sending(self, number: int, *, seconds: float = 30) -> None:
-        wait_until(lambda: self.sending() >= number, f"{number} deliveries under way", seconds=seconds)
+    def wait_until_sending(self, number: int, *, since: float = 0.0, seconds: float = 30) -> None:
+        """Return once so many deliveries are under way that were claimed after a moment, in seconds since 1970."""
+        claimed = "SELECT count(*) FROM deliveries WHERE status = 'sending' AND started_at > to_timestamp(%s)"
+        wait_until(lambda: self.sql(claimed, since)[0][0] >= number, f"{number} deliveries under way", seconds=seconds)
 
     def settle(self, *, held: int = 0, seconds: float = 120) -> float:
         """Wait until nothing but what is held is left to do; gives the seconds that took."""

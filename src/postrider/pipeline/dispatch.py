@@ -48,7 +48,8 @@ class Dispatcher:
             with self._guard:
                 drain = self._drains.get(integration_id) or self._new(integration_id)
                 drain.heard = True
-            self._agenda.add(integration_id)
+            if not drain.is_full():
+                self._agenda.add(integration_id)
 
     def stop(self, wait: float) -> bool:
         """Claim no more, let what is in flight end, give back the rest; False when `wait` seconds were not enough."""

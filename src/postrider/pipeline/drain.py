@@ -24,7 +24,7 @@ from postrider.store.claims import Settlement
 
 from .health import HealthNotes, Told
 from .intake import Intake
-from .slot import share
+from .slot import LEASE, share
 
 CLAIM_LIMIT = 100
 SETTLE_AT = 100
@@ -32,9 +32,9 @@ SETTLE_AFTER_SECONDS = 0.02
 """An outcome waits this long for company before it is written down."""
 STORE_PAUSE_SECONDS = 0.5
 STARVED_SECONDS = 0.05
-FIRST_WINDOW = 16
+FIRST_WINDOW = 4
 """Attempts that an endpoint gets before it has answered any; doubled as it answers, halved as it fails."""
-ALWAYS = 4
+ALWAYS = 2
 """Attempts that it may have in any case."""
 KEEP_SLOT_SECONDS = 1.0
 """A wait for the next free moment of a rate that is longer gives the slot up."""
@@ -101,6 +101,7 @@ class Drain:
     _starved: bool = False
     _window: int = FIRST_WINDOW
     _answered: bool = False
+    _kept_out: bool = False
     _again_at: float | None = None
     """Nothing may be claimed before this moment (monotonic)."""
     _probe: UUID | None = None
@@ -122,6 +123,10 @@ class Drain:
         """Tell whether nothing is left to do or to write down."""
         return not self._held and not self.heard
 
+    def is_full(self) -> bool:
+        """Tell whether a turn now would find no room: the next outcome asks for one."""
+        return self._starved and bool(self._held)
+
     def answers(self) -> bool:
         """Tell whether the endpoint has lately taken what it was sent."""
         return self._answered
@@ -136,6 +141,7 @@ class Drain:
         self._collect()
         if stopping:
             self._give_back()
+        self._keep_slot()
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._again_at, self.heard = None, True
         if self._landed and not self._must_settle(stopping=stopping):
@@ -150,7 +156,9 @@ class Drain:
 
     def _after(self) -> float | None:
         if self._held:
-            return min([at for at in (self._again_at, self._settle_at if self._landed else None) if at], default=None)
+            renewal = self._monotonic(self._intake.renew_at(), self.services.clock.now())
+            moments = (self._again_at, self._settle_at if self._landed else None, renewal)
+            return min([moment for moment in moments if moment is not None], default=None)
         now = time.monotonic()
         if self.heard:
             return now + (STARVED_SECONDS if self._starved else 0)
@@ -158,6 +166,12 @@ class Drain:
             due = self._intake.release()
             self.heard = self.heard or due
         return now if self.heard else self._again_at
+
+    def _keep_slot(self) -> None:
+        """Keep others out while attempts are under way, however long they take."""
+        renew_at, now = self._intake.renew_at(), self.services.clock.now()
+        if self._held and self._opened is not None and renew_at is not None and now >= renew_at:
+            self._intake.admitted(self._opened.integration.policy, now)
 
     # -- outcomes ----------------------------------------------------------------------------------------------------
 
@@ -304,7 +318,11 @@ class Drain:
         assert self._opened is not None  # noqa: S101 - opened above
         policy, now = self._opened.integration.policy, self.services.clock.now()
         if not self._intake.admitted(policy, now):
+            # A holder that was killed renews its lease no more: one more look tells.
+            self._again_at = None if self._kept_out else time.monotonic() + LEASE.total_seconds()
+            self._kept_out = not self._kept_out
             return
+        self._kept_out = False
         room = self._room()
         self._starved = room <= 0
         if self._starved:

@@ -51,6 +51,10 @@ class Intake:
         """Have a slot, or take one; False when other processes have them all."""
         return self._slot.keep(policy, now)
 
+    def renew_at(self) -> datetime | None:
+        """Tell when `admitted` is to be asked again while anything is under way; None without a slot."""
+        return self._slot.renew_at()
+
     def release(self) -> bool:
         """Give up the slot; tells whether there is something to do all the same."""
         return self._slot.release()

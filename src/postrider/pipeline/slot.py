@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from postrider.domain.integration import DeliveryPolicy
 from postrider.services import Services
 from postrider.store import bells, claims
 
+LEASE = timedelta(seconds=3)
+"""Short, because what is due waits for it when the holder was killed; renewed while anything is under way."""
 ONE_SLOT_BELOW = 16
 """An integration that wants fewer attempts in flight is drained by one process at a time."""
 
@@ -35,9 +37,8 @@ class Slot:
     _until: datetime | None = None
 
     def keep(self, policy: DeliveryPolicy, now: datetime) -> bool:
-        """Have a slot, leased for longer than an attempt may take; False when others have them all."""
-        lease = policy.timeout + self.services.options.lease_margin
-        if self._until is not None and self._until - now > lease / 2:
+        """Have a slot, or take one; False when others have them all."""
+        if (renew_at := self.renew_at()) is not None and now < renew_at:
             return True
         if self._until is None:
             # Before the first claim, so that what comes after it rings again.
@@ -50,10 +51,14 @@ class Slot:
                 holder=self.holder,
                 slots_open=slots_open(policy),
                 now=now,
-                until=now + lease,
+                until=now + LEASE,
             )
-        self._until = None if number is None else now + lease
+        self._until = None if number is None else now + LEASE
         return number is not None
+
+    def renew_at(self) -> datetime | None:
+        """Tell when the lease is to be renewed; None without a slot."""
+        return None if self._until is None else self._until - LEASE / 2
 
     def release(self) -> bool:
         """Give up the slot and look once more: a ring that came meanwhile found it taken.

@@ -23,6 +23,8 @@ EXPIRE_LIMIT = 500
 FORGET_LIMIT = 1_000
 FORGET_SECONDS = 60.0
 LEASE = "sweep"
+LEASE_TURNS = 3
+"""A sweeper that is not heard of for so many turns, and seconds, is followed by another."""
 
 log = structlog.get_logger()
 
@@ -74,7 +76,7 @@ class Sweep:
     def turn(self) -> None:
         """Sweep once, unless another worker is at it."""
         now = self._services.clock.now()
-        until = now + max(self._every * 5, timedelta(seconds=5))
+        until = now + max(self._every * LEASE_TURNS, timedelta(seconds=LEASE_TURNS))
         with self._services.database.write_once() as tx:
             if not bells.any_tenant_take_lease(tx, LEASE, holder=self._holder, now=now, until=until):
                 return

@@ -329,7 +329,8 @@ def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: da
         .where(d.id.in_([c.delivery_id for c in claimed]), d.token.in_({c.token for c in claimed}))
         .values(
             status=case((dropped, "discarded"), else_="pending"),
-            due_at=case((dropped, None), else_=literal(now, d.due_at.type)),
+            # It had its turn already: nothing that waits goes before it.
+            due_at=case((dropped, None), else_=d.created_at),
             reason=case((dropped, "integration_deleted"), else_=""),
             attempt=d.attempt - 1,
             token=None,
@@ -379,7 +380,8 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
         .where(d.id.in_([e.delivery_id for e in found]))
         .values(
             status=case((dropped, "discarded"), (buried, "dead"), else_="pending"),
-            due_at=case((dropped | buried, None), else_=literal(now, d.due_at.type)),
+            # It had its turn already: nothing that waits goes before it.
+            due_at=case((dropped | buried, None), else_=d.created_at),
             reason=case((dropped, "integration_deleted"), (buried, "worker_lost"), else_=""),
             error="worker_lost",
             lost=d.lost + 1,
