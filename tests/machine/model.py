@@ -108,6 +108,7 @@ class Model:
             lease_until=None,
             reason=reason,
             error="",
+            created_at=now,
             updated_at=now,
         )
         self.tries[row_id] = 0
@@ -166,7 +167,7 @@ class Model:
     def given_back(self, claimed: Claimed, now: datetime) -> None:
         if self.holds(claimed):
             row = self.rows[claimed.delivery_id]
-            self._again(replace(row, attempt=row.attempt - 1), now, now)
+            self._again(replace(row, attempt=row.attempt - 1), row.created_at, now)
 
     def expire(self, now: datetime) -> int:
         """Take back what workers were lost with; tells how many."""
@@ -178,7 +179,8 @@ class Model:
             if lost >= LOST_LIMIT and row.integration_id in self.integrations:
                 self._end(back, "dead", "worker_lost", now)
             else:
-                self._again(back, now, now)
+                # It had its turn already: it goes before what waits.
+                self._again(back, back.created_at, now)
         return len(over)
 
     def _again(self, row: Row, due_at: datetime | None, now: datetime) -> None:

@@ -29,6 +29,7 @@ class Row:
     lease_until: datetime | None
     reason: str
     error: str
+    created_at: datetime
     updated_at: datetime
 
 

@@ -141,7 +141,6 @@ class Drain:
         self._collect()
         if stopping:
             self._give_back()
-        self._keep_slot()
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._again_at, self.heard = None, True
         if self._landed and not self._must_settle(stopping=stopping):
@@ -152,6 +151,7 @@ class Drain:
                 self._fill()
         finally:
             self._settle()
+        self._keep_slot()
         return self._after()
 
     def _after(self) -> float | None:

@@ -90,8 +90,9 @@ class Intake:
             claimed = self._claim(tx, policy, free.count, now)
             used = grant(policy.rate_limit, next_free_at, wanted=len(claimed), now=now)
             health.any_tenant_set_next_free(tx, self.integration_id, used.next_free_at)
-        more = len(claimed) == free.count
-        return Taken(claimed, again_at=used.next_free_at if more else None)
+        if len(claimed) == room:
+            return Taken(claimed, more=True)
+        return Taken(claimed, again_at=used.next_free_at if len(claimed) == free.count else None)
 
     def _suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
         """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
