@@ -18,6 +18,8 @@ from servers.rabbitmq import RabbitMqServer
 from servers.receiver import Receiver
 from servers.redis import RedisServer
 
+from postrider.pipeline.drain import FIRST_WINDOW
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -110,7 +112,7 @@ def test_a_killed_worker_loses_nothing(redis_deployment: Deployment, receiver: R
     receiver.hang()
     redis_deployment.api.integrate(receiver.url, delivery={"timeout_seconds": 2, "retry_waits": [1] * 10})
     redis_deployment.api.publish(50)
-    receiver.wait_for(50, timeout=60)
+    receiver.wait_for(FIRST_WINDOW, timeout=60)
 
     first.kill()
     receiver.answer(200)

@@ -84,7 +84,7 @@ def test_sqs_comes_back(sqs_house: House, sqs: SQSClient, aws_proxy: Proxy) -> N
     assert {d.status for d in sqs_house.deliveries(event_type="order.paid")} == {DeliveryStatus.PENDING}
 
     aws_proxy.heal()
-    sqs_house.clock.move(seconds=2)
+    sqs_house.clock.move(seconds=7)
     sqs_house.run_until_idle()
 
     assert len({body["id"] for body in messages(sqs, url, 12)}) == 12
