@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from house import House
+from pipeline.by_hand import LEASE, claim
 from servers.answers import reply
 from servers.process import wait_until
 from servers.receiver import Receiver
@@ -18,23 +19,6 @@ from postrider.domain.outcome import Outcome, Verdict
 from postrider.pipeline.sweep import take_back
 from postrider.store import bells, claims, integrations
 from postrider.store.claims import Settlement
-
-LEASE = timedelta(seconds=30)
-
-
-def claim(house: House, integration_id: UUID, *, limit: int = 100, alone: bool = False) -> list[Claimed]:
-    """Claim as a worker does that then is lost."""
-    now = house.clock.now()
-    with house.services.database.write_once() as tx:
-        return claims.any_tenant_claim(
-            tx,
-            integration_id,
-            limit=limit,
-            alone=alone,
-            token=house.services.ids.new(),
-            now=now,
-            lease_until=now + LEASE,
-        )
 
 
 def settle(house: House, claimed: Claimed, status: DeliveryStatus = DeliveryStatus.DELIVERED) -> set[UUID]:
