@@ -41,7 +41,8 @@ class _Process:
             self._stopping.start()
 
     def close(self) -> None:
-        """End the rest once Celery has ended."""
+        """End the rest once Celery has ended, by a signal or because it failed."""
+        self.begin_to_stop()
         if self._stopping is not None:
             self._stopping.join()
         if self._runtime is not None:

@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 from faults.matrix import Row
 from faults.small_disk import may_mount
-from faults.wall_clock import library
 from servers import rabbitmq
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "rabbitmq": (rabbitmq.available, "apt-get install rabbitmq-server"),
-    "faketime": (lambda: library() is not None, "apt-get install faketime"),
     "mount": (may_mount, "run it as root, where mounting is allowed"),
 }
 """From what a row needs to whether it is there, and how to get it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from faults.grounds import Grounds
 from faults.landing import Landing
 from faults.load import EVENT_TYPE, Load
 from flows.deployment import Deployment
-from flows.installed import Api, Running
+from flows.installed import COMMAND, Api, Running
 from servers.process import wait_until
 
 from postrider.pipeline.sweep import LEASE_TURNS
@@ -59,9 +59,11 @@ class World:
     def api(self) -> Api:
         return self.deployment.api
 
-    def workers(self, number: int, *, changes: Mapping[str, str] | None = None) -> list[Running]:
+    def workers(
+        self, number: int, *, changes: Mapping[str, str] | None = None, command: Sequence[str] = (COMMAND,)
+    ) -> list[Running]:
         """Start workers; returns when they have begun to work."""
-        started = [self.deployment.worker(changes=changes) for _ in range(number)]
+        started = [self.deployment.worker(changes=changes, command=command) for _ in range(number)]
         for worker in started:
             worker.wait_for(BEGUN)
         return started

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from flows.installed import Api, Running
+from flows.installed import COMMAND, Api, Running
 from servers.process import free_port
 
 from postrider.control import keys, tenants
@@ -72,12 +72,20 @@ class Deployment:
             assert process.process.wait(60) == 0, process.text()
             return process.text()
 
-    def start(self, *arguments: str, changes: Mapping[str, str] | None = None) -> Running:
-        return Running(arguments, environment={**self.environment, **(changes or {})}, folder=self.folder)
+    def start(
+        self, *arguments: str, changes: Mapping[str, str] | None = None, command: Sequence[str] = (COMMAND,)
+    ) -> Running:
+        program, *first = command
+        return Running(
+            [*first, *arguments],
+            environment={**self.environment, **(changes or {})},
+            folder=self.folder,
+            program=program,
+        )
 
     def start_web(self) -> Running:
         """Start the web process, on the port it always had."""
         return self._stack.enter_context(self.start("web", "--port", str(self.port), "--host", "127.0.0.1"))
 
-    def worker(self, *, changes: Mapping[str, str] | None = None) -> Running:
-        return self._stack.enter_context(self.start("worker", changes=changes))
+    def worker(self, *, changes: Mapping[str, str] | None = None, command: Sequence[str] = (COMMAND,)) -> Running:
+        return self._stack.enter_context(self.start("worker", changes=changes, command=command))

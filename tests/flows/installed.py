@@ -49,7 +49,7 @@ class Running:
         wait_until(
             lambda: words in self.text() or self.process.poll() is not None, f"{words!r} is said", seconds=seconds
         )
-        assert words in self.text(), self.text()
+        assert words in self.text(), f"it ended with {self.process.poll()}: {self.text()}"
 
     def terminate(self, *, seconds: float = 30) -> int:
         """Ask it to stop, as a supervisor does, and give its exit code."""

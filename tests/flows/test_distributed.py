@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from flows.deployment import Deployment
 from flows.installed import API_KEY, Api, Running
 from servers.postgres import PostgresServer
@@ -18,6 +19,7 @@ from servers.rabbitmq import RabbitMqServer
 from servers.receiver import Receiver
 from servers.redis import RedisServer
 
+from postrider.bell.app import DELIVER_TASK, make_app
 from postrider.pipeline.drain import FIRST_WINDOW
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +157,38 @@ def test_a_flushed_broker_loses_nothing(
 
     receiver.wait_for(30, timeout=60)
     wait_until(delivered(redis_deployment, 30), "all are delivered", seconds=30)
+
+
+def test_full_broker_ended_the_worker(
+    redis_deployment: Deployment, redis_server: RedisServer, receiver: Receiver
+) -> None:
+    """A Redis that runs full while a ring is being heard: the worker goes on, and what it sent is settled."""
+    worker = redis_deployment.worker()
+    worker.wait_for("[queues]")
+    redis_deployment.api.integrate(receiver.url)
+    broker_url = redis_deployment.environment["POSTRIDER_BROKER_URL"]
+    with redis.Redis.from_url(broker_url) as client:
+        ring = a_ring(client, broker_url)
+        try:
+            client.pipeline().lpush("postrider.deliver", ring).config_set("maxmemory", 1).execute()
+            worker.wait_for("Connection to broker lost")
+            redis_deployment.api.publish(5)
+            receiver.wait_for(5, timeout=30)
+        finally:
+            client.config_set("maxmemory", 0)
+
+    wait_until(delivered(redis_deployment, 5), "all are delivered", seconds=30)
+    assert worker.process.poll() is None
+    assert once_each(receiver)
+
+
+def a_ring(client: redis.Redis, broker_url: str) -> bytes:
+    """Take a message as Celery writes it, from a queue that nobody reads."""
+    with make_app(broker_url, prefix="nobody") as spare:
+        spare.send_task(DELIVER_TASK, args=([],))
+    message = client.lpop("nobody.deliver")
+    assert isinstance(message, bytes)
+    return message
 
 
 def test_the_procfile_runs(database_url: str, redis_server: RedisServer, tmp_path: Path, receiver: Receiver) -> None:

@@ -49,6 +49,8 @@ def _settings(broker_url: str) -> dict[str, Any]:
         "broker_connection_timeout": 2,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that is full, or cannot save, refuses commands: a worker that ends for that would leave what it sent.
+        "broker_channel_error_retry": True,
         "worker_pool": "threads",
         "worker_concurrency": 2,
         "worker_prefetch_multiplier": 16,

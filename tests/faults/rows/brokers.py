@@ -106,7 +106,7 @@ def rabbitmq_is_killed(grounds: Grounds) -> Figures:
 def _while_publishing(grounds: Grounds, break_it: Callable[[], None], *, broker_url: str | None = None) -> Figures:
     """Publish one by one beside the fault: no publish is refused, the backlog drains, and rings ring again."""
     with a_world(grounds, broker_url=broker_url) as world:
-        world.workers(2)
+        workers = world.workers(2)
         world.integrate()
         world.load.publish(EVENTS)
         with world.load.going_on(at_once=1, threads=2, pause=0.001):
@@ -115,10 +115,12 @@ def _while_publishing(grounds: Grounds, break_it: Callable[[], None], *, broker_
         recovery = world.settle()
         ring = _ring_seconds(world)
         account = audit(world)
+        ended = sum(worker.process.poll() is not None for worker in workers)
     return account.figures(
         recovery=recovery,
         publish_p99=during,
         broken=[
+            *([f"{ended} workers ended"] if ended else []),
             *([f"{account.duplicates} came twice"] if account.duplicates else []),
             *([f"an event arrives only after {ring:.2f} s: nothing rings any more"] if ring > RUNG_SECONDS else []),
             *_only_202(world),

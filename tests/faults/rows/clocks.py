@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from faults import wall_clock
 from faults.audit import audit
 from faults.grounds import Grounds
 from faults.matrix import Figures, row
-from faults.wall_clock import WallClock
 from faults.world import World, a_world
 from servers.answers import reply
 from servers.process import wait_until
@@ -18,13 +18,13 @@ WAIT, JITTER, LATE = 8.0, 0.2, 2.5
 HOUR = 3_600
 
 
-@row("clocks", "wall clocks of two workers jump by +-1 h, in opposite directions", long=True, needs="faketime")
+@row("clocks", "wall clocks of two workers jump by +-1 h, in opposite directions", long=True)
 def clocks_jump(grounds: Grounds) -> Figures:
     """Workers that disagree by two hours keep to each other's leases and to the waits between attempts."""
-    clocks = [WallClock(grounds.folder()) for _ in range(2)]
+    clocks = [wall_clock.WallClock(grounds.folder()) for _ in range(2)]
     with a_world(grounds) as world, Receiver() as failing:
         for clock in clocks:
-            world.workers(1, changes=clock.environment)
+            world.workers(1, changes=clock.environment, command=wall_clock.COMMAND)
         world.landing.behave(delay=0.3)
         world.integrate(timeout_seconds=10)
         _fail(world, failing)
