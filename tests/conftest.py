@@ -9,6 +9,7 @@ from typing import TypeVar
 import boto3
 import databases
 import pytest
+from databases import CleanPostgresql
 from house import House, build_house
 from hypothesis import settings
 from mypy_boto3_sqs import SQSClient
@@ -103,8 +104,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql_url(postgres_server: PostgresServer) -> str:
-    return databases.migrated_postgresql(postgres_server)
+def clean_postgresql(postgres_server: PostgresServer) -> CleanPostgresql:
+    return CleanPostgresql(postgres_server, databases.migrated_postgresql(postgres_server))
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +120,8 @@ def sqlite(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgresql(postgres_server: PostgresServer, migrated_postgresql_url: str) -> Iterator[Database]:
-    with databases.postgresql_database(postgres_server, migrated_postgresql_url) as database:
+def postgresql(clean_postgresql: CleanPostgresql) -> Iterator[Database]:
+    with clean_postgresql.lent() as database:
         yield database
 
 
