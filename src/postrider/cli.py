@@ -13,6 +13,7 @@ import click
 from pydantic import SecretStr, ValidationError
 
 from postrider.domain.access import COMMAND_LINE, TENANT_PERMISSIONS, Permission
+from postrider.domain.complaints import complaint
 from postrider.domain.errors import PostriderError
 from postrider.settings import Settings
 
@@ -42,9 +43,9 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"postrider: {error}")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         name = "POSTRIDER_" + "_".join(str(part) for part in first["loc"]).upper()
-        sys.exit(f"postrider: {name}: {first['msg'].removeprefix('Value error, ')}")
+        sys.exit(f"postrider: {name}: {complaint(first)}")
 
 
 @cli.command()

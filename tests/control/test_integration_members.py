@@ -50,7 +50,7 @@ WRONG_MEMBERS: list[tuple[dict[str, Any], str, str]] = [
     ({"configuration": [URL]}, "data.configuration", "must be an object"),
     ({"configuration": {}}, "data.configuration.url", "is required"),
     ({"configuration": {"url": "ftp://example.com"}}, "data.configuration.url", "https://"),
-    ({"configuration": {"url": 5}}, "data.configuration.url", "string"),
+    ({"configuration": {"url": 5}}, "data.configuration.url", "must be text"),
     ({"configuration": {"url": URL, "colour": "red"}}, "data.configuration.colour", "its fields are url, secret_key"),
     ({"configuration": {"url": URL, "secret_key": "********abcd"}}, "data.configuration.secret_key", "masked"),
     ({"configuration": {"url": URL, "secret_key": "a\x00b"}}, "data.configuration.secret_key", "NUL"),

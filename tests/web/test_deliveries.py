@@ -55,7 +55,11 @@ def test_a_sent_delivery_says_so(api: Api, receiver: Receiver) -> None:
             "attempts_exhausted",
             "Not delivered: the last retry failed too. It waits to be redriven or discarded.",
         ),
-        (DeliveryStatus.DEAD, "http_410", "Not delivered: http_410. It waits to be redriven or discarded."),
+        (
+            DeliveryStatus.DEAD,
+            "http_410",
+            "Not delivered: trying again would not help (http_410). It waits to be redriven or discarded.",
+        ),
         (DeliveryStatus.DISCARDED, "old news", "Not delivered: it was discarded (old news)."),
     ],
 )

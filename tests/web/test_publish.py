@@ -111,7 +111,7 @@ def test_what_is_no_json_is_a_bad_request(refusing: Api, body: bytes, said: str)
     ("body", "pointer", "said"),
     [
         (b"[]", None, "object"),
-        (b"{}", None, "data"),
+        (b"{}", "/data", "data: is required"),
         (b'{"data":null}', "/data", "object"),
         (b'{"data":"order.paid"}', "/data", "object"),
         (b'{"data":[]}', "/data", "empty"),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
+from postrider.domain.complaints import complaint
 from postrider.domain.errors import InvalidInput
 
 CLEAR_TAIL = 4
@@ -37,24 +39,21 @@ class TransportConfiguration(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            first = error.errors(include_url=False, include_input=False)[0]
             path = ".".join(str(part) for part in first["loc"])
             pointer = f"data.configuration.{path}" if path else "data.configuration"
             name = path or "configuration"
-            message = first["msg"].removeprefix("Value error, ")
-            raise InvalidInput(pointer, f"{name}: {_plain(message, first['type'], cls)}") from None
+            raise InvalidInput(pointer, f"{name}: {cls._complaint(first)}") from None
+
+    @classmethod
+    def _complaint(cls, problem: ErrorDetails) -> str:
+        if problem["type"] == "extra_forbidden":
+            return "is not a field of this type; its fields are " + ", ".join(cls.model_fields)
+        return complaint(problem)
 
     def stored(self) -> dict[str, Any]:
         """Give the fields that were set, as JSON values."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-def _plain(message: str, kind: str, model: type[TransportConfiguration]) -> str:
-    if kind == "missing":
-        return "is required"
-    if kind == "extra_forbidden":
-        return "is not a field of this type; its fields are " + ", ".join(model.model_fields)
-    return message
 
 
 def secret_fields(model: type[TransportConfiguration]) -> dict[str, Secret]:

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from postrider.domain.complaints import complaint
 from postrider.domain.errors import (
     Conflict,
     InvalidInput,
@@ -28,16 +29,11 @@ from postrider.domain.errors import (
 )
 
 from .auth import authenticate
+from .head import GET, HEAD
 
 CLOSED = "/v2/"
 NOT_FOUND = "The resource could not be found"
-_PLAIN = {
-    "missing": "is required",
-    "extra_forbidden": "is not known here; leave it out",
-    "model_attributes_type": "must be an object",
-    "model_type": "must be an object",
-}
-"""What pydantic says in words of its own trade."""
+_NO_SUCH_ADDRESS = "there is nothing at this address; GET / says where to begin"
 _BODY, _PATH, _QUERY, _HEADER = "body", "path", "query", "header"
 
 
@@ -143,6 +139,8 @@ async def _own(_request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(error.status_code, [Told(_NO_SUCH_ADDRESS)])
     told = answer_to(error)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         told.headers["Allow"] = _allowed(request)
@@ -152,7 +150,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 def _allowed(request: Request) -> str:
     """List the methods of every route with the request's path; the framework knows only of the first."""
     found = (route for route in request.app.state.routes if route.path_regex.match(request.url.path))
-    return ", ".join(sorted({method for route in found for method in route.methods}))
+    methods = {method for route in found for method in route.methods}
+    return ", ".join(sorted(methods | ({HEAD} if GET in methods else set())))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -193,12 +192,7 @@ def _told(problem: Mapping[str, Any]) -> Told:
     where, *path = problem["loc"]
     name = ".".join(str(part) for part in path)
     prefix = "" if where == _BODY else f"{where}."
-    return Told(f"{name or 'the body'}: {_plain(problem)}", prefix + name if name else "")
-
-
-def _plain(problem: Mapping[str, Any]) -> str:
-    said = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    return _PLAIN.get(problem["type"], said)
+    return Told(f"{name or 'the body'}: {complaint(problem)}", prefix + name if name else "")
 
 
 def _source(pointer: str) -> dict[str, str]:

@@ -80,6 +80,8 @@ def _pending(delivery: Delivery, target: Target, last: Attempt | None, *, now: d
 
 def _why(delivery: Delivery) -> str:
     reason = delivery.reason or delivery.error
+    if delivery.status is DeliveryStatus.DEAD and reason not in _WORDS:
+        return f"trying again would not help ({reason})"
     return _WORDS.get(reason, reason) or "no reason was given"
 
 

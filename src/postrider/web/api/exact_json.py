@@ -23,6 +23,16 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _PLACE = re.compile(r" - at `\$(?:\.(?P<path>.*))?`\Z")
+_WRONG_KIND = re.compile(r"Expected `(?P<wanted>.*)`, got `(?P<given>.*)`")
+_ABSENT = re.compile(r"Object missing required field `(?P<field>.*)`")
+_KINDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a number",
+    "object": "an object",
+    "str": "text",
+}
 
 T = TypeVar("T")
 
@@ -59,7 +69,16 @@ def _wrong_shape(error: msgspec.ValidationError) -> InvalidInput:
     message = str(error)
     place = _PLACE.search(message)
     pointer = re.sub(r"\[(\d+)\]", r".\1", place["path"] or "") if place else ""
-    return InvalidInput(pointer, f"{pointer or 'the body'}: {_PLACE.sub('', message)}")
+    said = _PLACE.sub("", message)
+    if wrong := _WRONG_KIND.fullmatch(said):
+        said = f"must be {_plain(wrong['wanted'])}, not {_plain(wrong['given'])}"
+    elif absent := _ABSENT.fullmatch(said):
+        pointer, said = f"{pointer}.{absent['field']}".lstrip("."), "is required"
+    return InvalidInput(pointer, f"{pointer or 'the body'}: {said}")
+
+
+def _plain(kinds: str) -> str:
+    return " or ".join(_KINDS.get(kind, kind) for kind in kinds.split(" | "))
 
 
 def _reason(body: bytes, error: msgspec.DecodeError) -> str:
