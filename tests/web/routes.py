@@ -157,6 +157,7 @@ ROUTES = (
     Route("DELETE", "/v2/api-keys/{key_id}", Permission.INTEGRATIONS_WRITE, {"key_id": "api_key"}),
     Route("GET", "/v2/audit-log", Permission.INTEGRATIONS_WRITE, queries=_OBJECTS, told=(200,)),
     Route("POST", "/oauth/access_token", None),
+    Route("GET", "/", None),
     Route("GET", "/healthz", None),
     Route("GET", "/readyz", None),
     Route("GET", "/metrics", None),

@@ -27,6 +27,26 @@ def test_a_living_process_says_so(refusing: Api) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+def test_the_entrance_says_where_everything_is(refusing: Api) -> None:
+    """Whoever opens the bare address learns what this is; each address that is named there answers."""
+    told = refusing.client.get("/").json()
+
+    assert told.pop("name") == "Postrider"
+    assert set(told) == {"openapi", "health", "ready", "metrics"}
+    assert {refusing.client.get(path).status_code for path in told.values()} == {200}
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/v2/events", "/v2/events/x", "/nope"])
+def test_head_is_answered_as_get_without_the_body(api: Api, path: str) -> None:
+    """Load balancers and `curl -I` ask so."""
+    got, headed = api.get(path), api.call("HEAD", path)
+
+    assert headed.status_code == got.status_code
+    assert headed.headers["content-length"] == str(len(got.content))
+    assert headed.content == b""
+    assert headed.headers["content-type"] == got.headers["content-type"]
+
+
 def test_a_ready_process_says_so(either_api: Api) -> None:
     """Ready is who reaches a migrated database; the broker's state is told beside."""
     answer = either_api.client.get("/readyz")

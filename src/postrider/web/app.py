@@ -28,6 +28,7 @@ from .api import (
     tenants,
 )
 from .auth import Authenticator
+from .head import HeadAsGet
 from .limits import KeyLimit, Limits, SignInLimit
 from .openapi import TAGS, Described, operation_id
 from .request_log import RequestLog
@@ -74,6 +75,7 @@ def create_app(services: Services, publisher: Publisher, limits: Limits | None =
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     app.add_middleware(published.PublishDoor)
     app.add_middleware(RequestLog)
+    app.add_middleware(HeadAsGet)
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)

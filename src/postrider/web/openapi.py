@@ -69,7 +69,7 @@ _SOURCES: dict[str, list[tuple[str, str]]] = {
 }
 """Which operations give the ids that others take, and where in their answers."""
 _SCHEMAS = "#/components/schemas/"
-_NEED_NO_DATABASE = {"/healthz", "/metrics"}
+_NEED_NO_DATABASE = {"/", "/healthz", "/metrics"}
 _FIRST_SENTENCE = re.compile(r"[;:.](\s|$)")
 
 

@@ -32,6 +32,23 @@ class Ready(Shown):
     """Without a broker events are stored, and delivered once it is back or the sweep finds them."""
 
 
+class Entrance(Shown):
+    """Where to go from here."""
+
+    name: Literal["Postrider"] = "Postrider"
+    openapi: Literal["/openapi.json"] = "/openapi.json"
+    """What this API takes and gives, for people and for makers of clients."""
+    health: Literal["/healthz"] = "/healthz"
+    ready: Literal["/readyz"] = "/readyz"
+    metrics: Literal["/metrics"] = "/metrics"
+
+
+@router.get("/")
+async def entrance() -> Entrance:
+    """Tell who answers here, and where everything else is."""
+    return Entrance()
+
+
 @router.get("/healthz")
 async def healthz() -> Alive:
     """Tell that the process answers."""

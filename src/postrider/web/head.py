@@ -1,0 +1,19 @@
+"""HEAD wherever GET is answered, as RFC 9110 section 9.1 wants it of every server."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+HEAD, GET = "HEAD", "GET"
+
+
+class HeadAsGet:
+    """Stands around the app: it sees a GET, and the server, which knows of the HEAD, leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == HEAD:
+            scope = {**scope, "method": GET}
+        await self._app(scope, receive, send)
