@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, tuple_, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .engine import Transaction
@@ -49,16 +49,18 @@ def any_tenant_take_slot(
 ) -> int | None:
     """Lease the first free slot of an integration, or renew the one that the holder has; None when all are taken."""
     free = (
-        select(slots.c.integration_id, slots.c.number)
+        select(slots.c.number)
         .where(slots.c.integration_id == integration_id, slots.c.number <= slots_open)
         .where(or_(slots.c.leased_until.is_(None), slots.c.leased_until < now, slots.c.holder == holder))
         .order_by((slots.c.holder != holder).asc(), slots.c.number)
         .limit(1)
         .with_for_update(skip_locked=True)
+        # A subquery may be run once for each row that it is compared with, and then finds another slot each time.
+        .cte("free")
     )
     statement = (
         update(slots)
-        .where(tuple_(slots.c.integration_id, slots.c.number).in_(free))
+        .where(slots.c.integration_id == integration_id, slots.c.number == free.c.number)
         .values(holder=holder, leased_until=until)
         .returning(slots.c.number)
     )
