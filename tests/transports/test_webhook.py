@@ -420,7 +420,7 @@ def test_engine_that_stops_tells_what_it_does_not_know(receiver: Receiver) -> No
     ("given", "pointer", "says"),
     [
         ({}, "data.configuration.url", "is required"),
-        ({"url": 5}, "data.configuration.url", "string"),
+        ({"url": 5}, "data.configuration.url", "must be text"),
         ({"url": "http://u:p@h.test/"}, "data.configuration.url", "user name"),
         ({"url": "http://2130706433/"}, "data.configuration.url", "IPv4"),
         ({"url": "http://h.test/", "secret_key": "a\r\nb"}, "data.configuration.secret_key", "header"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 from postrider.domain.complaints import complaint
 from postrider.domain.errors import InvalidInput
@@ -46,7 +45,7 @@ class TransportConfiguration(BaseModel):
             raise InvalidInput(pointer, f"{name}: {cls._complaint(first)}") from None
 
     @classmethod
-    def _complaint(cls, problem: ErrorDetails) -> str:
+    def _complaint(cls, problem: Mapping[str, Any]) -> str:
         if problem["type"] == "extra_forbidden":
             return "is not a field of this type; its fields are " + ", ".join(cls.model_fields)
         return complaint(problem)
