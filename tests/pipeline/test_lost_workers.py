@@ -13,7 +13,9 @@ from servers.receiver import Receiver, Request
 
 from postrider.control import integrations as integration_control
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, DeliveryStatus
+from postrider.domain.integration import Integration
 from postrider.pipeline import redrive
+from postrider.pipeline.intake import SUSPECTS_EVERY, Intake, Taken
 from postrider.pipeline.sweep import take_back
 from postrider.store.engine import Database
 
@@ -82,6 +84,41 @@ def test_a_backlog_does_not_keep_a_suspect_waiting_for_ever(sqlite: Database, re
 
         order = [request.headers["webhook-id"] for request in receiver.wait_for(251)]
     assert order.index(delivery_id) < 250
+
+
+def test_without_a_suspect_nothing_waits(house: House, receiver: Receiver) -> None:
+    """However many claims there were, an attempt that takes long holds nothing up when nobody waits to go alone."""
+    integration = house.integrate(receiver.url)
+    more(house, SUSPECTS_EVERY + 1)
+
+    taken = take_beside_another(house, integration, times=SUSPECTS_EVERY + 1)
+
+    assert all(len(one.claimed) == 1 for one in taken)
+
+
+def test_a_suspect_is_waited_for_once(house: House, receiver: Receiver) -> None:
+    """When its time has come nothing is claimed until all is back; then it goes alone, and the others go on."""
+    integration_id, delivery_id = suspect(house, receiver)
+    integration = integration_control.get(house.services, house.tenant.id, integration_id)
+    more(house, SUSPECTS_EVERY + 1)
+    intake = Intake(house.services, integration_id, house.services.ids.new())
+
+    *_, held_up = take_beside_another(house, integration, times=SUSPECTS_EVERY, intake=intake)
+    alone, other = (
+        intake.take(integration.policy, room=1, in_flight=in_flight, now=house.clock.now()) for in_flight in (0, 1)
+    )
+
+    assert (held_up.claimed, held_up.more) == ([], True)
+    assert [str(one.delivery_id) for one in alone.claimed] == [delivery_id]
+    assert len(other.claimed) == 1
+
+
+def take_beside_another(
+    house: House, integration: Integration, *, times: int, intake: Intake | None = None
+) -> list[Taken]:
+    """Claim one by one, as a worker does that has another attempt under way all the while."""
+    intake = intake or Intake(house.services, integration.id, house.services.ids.new())
+    return [intake.take(integration.policy, room=1, in_flight=1, now=house.clock.now()) for _ in range(times)]
 
 
 def test_a_redrive_forgets_the_losses(house: House, receiver: Receiver) -> None:

@@ -43,6 +43,7 @@ class Intake:
     """This process, in slots."""
     _slot: Slot = field(init=False)
     _claims_since_suspects: int = 0
+    _suspect_waits: bool = False
 
     def __post_init__(self) -> None:
         self._slot = Slot(self.services, self.integration_id, self.holder)
@@ -66,8 +67,8 @@ class Intake:
         for it, and so that nothing else is under way beside it.
         """
         self._claims_since_suspects += 1
-        if self._claims_since_suspects >= SUSPECTS_EVERY:
-            # Now and then, so that a backlog does not keep suspects waiting for ever.
+        # Now and then, so that a backlog does not keep suspects waiting for ever.
+        if self._claims_since_suspects >= SUSPECTS_EVERY and self._finds_suspect(now):
             if in_flight:
                 return Taken(more=True)
             if (suspect := self._suspect(policy, now)).claimed:
@@ -94,9 +95,18 @@ class Intake:
             return Taken(claimed, more=True)
         return Taken(claimed, again_at=used.next_free_at if len(claimed) == free.count else None)
 
+    def _finds_suspect(self, now: datetime) -> bool:
+        """Look whether one waits: only for that one is claiming held up, until all that is under way has come back."""
+        if not self._suspect_waits:
+            with self.services.database.read() as tx:
+                self._suspect_waits = claims.any_tenant_suspect_due(tx, self.integration_id, now=now)
+            if not self._suspect_waits:
+                self._claims_since_suspects = 0
+        return self._suspect_waits
+
     def _suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
         """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
-        self._claims_since_suspects = 0
+        self._claims_since_suspects, self._suspect_waits = 0, False
         with self.services.database.write_once() as tx:
             claimed = self._claim(tx, policy, 1, now, alone=True)
         return Taken(claimed, more=bool(claimed))

@@ -429,3 +429,11 @@ def any_tenant_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> b
         .limit(1)
     )
     return tx.execute(query.select_from(deliveries)).scalar_one_or_none() is not None
+
+
+def any_tenant_suspect_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
+    """Tell whether an integration has a due delivery that is to be claimed alone."""
+    d = deliveries.c
+    mine = (d.integration_id == integration_id, status_is(d.status, "pending"), d.due_at <= now)
+    query = select(literal(1)).where(*mine, d.lost >= LOST_ALONE).limit(1)
+    return tx.execute(query.select_from(deliveries)).scalar_one_or_none() is not None
