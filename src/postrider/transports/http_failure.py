@@ -69,20 +69,14 @@ def refused(reason: str) -> HttpFailure:
 def _of_connecting(error: OSError) -> HttpFailure:
     if isinstance(error, AddressRefused):
         return refused(error.reason)
-    if isinstance(error, LookupTimeout):
-        return HttpFailure("dns_timeout", "No name server answered for this host in time.")
-    if isinstance(error, socket.gaierror):
-        if error.errno in _NOT_FOUND:
-            return HttpFailure("dns_not_found", "The host's name is not known.")
-        return HttpFailure("dns_failed", "The name servers could not tell this host's address.")
-    return _of_errno(error) or HttpFailure("connection_failed", "The connection could not be made.")
+    return _of_os_error(error) or HttpFailure("connection_failed", "The connection could not be made.")
 
 
 def _of_exchange(error: BaseException) -> HttpFailure:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return HttpFailure("connection_closed", "The far side closed the connection without an answer.")
     if isinstance(error, OSError | aiohttp.ClientConnectionError):
-        known = _of_errno(error) if isinstance(error, OSError) else None
+        known = _of_os_error(error) if isinstance(error, OSError) else None
         return known or HttpFailure("connection_reset", "The connection broke before the answer was complete.")
     if isinstance(error, aiohttp.ClientPayloadError):
         return HttpFailure("bad_response", "The answer broke off before its end, or its body was malformed.")
@@ -93,7 +87,13 @@ def _of_exchange(error: BaseException) -> HttpFailure:
     return HttpFailure("internal_error", f"The request failed inside Postrider ({type(error).__name__}).")
 
 
-def _of_errno(error: OSError) -> HttpFailure | None:
+def _of_os_error(error: OSError) -> HttpFailure | None:
+    if isinstance(error, LookupTimeout):
+        return HttpFailure("dns_timeout", "No name server answered for this host in time.")
+    if isinstance(error, socket.gaierror):
+        if error.errno in _NOT_FOUND:
+            return HttpFailure("dns_not_found", "The host's name is not known.")
+        return HttpFailure("dns_failed", "The name servers could not tell this host's address.")
     known = _OF_ERRNO.get(error.errno or 0)
     return HttpFailure(*known) if known else None
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 from postrider.domain.outcome import Outcome, Verdict
 
 from .http_failure import failure_of
-from .resolver import LookupTimeout
-
-_UNKNOWN_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 def network_outcome(error: BaseException, *, seconds: float) -> Outcome:
@@ -18,18 +14,8 @@ def network_outcome(error: BaseException, *, seconds: float) -> Outcome:
     inner = next((each for each in _chain(error) if isinstance(each, OSError)), None)
     if inner is None:
         return Outcome(Verdict.TEMPORARY, "connection_failed", "The connection failed.")
-    if isinstance(inner, LookupTimeout):
-        return Outcome(Verdict.TEMPORARY, "dns_timeout", "No name server answered for this host in time.")
-    if isinstance(inner, socket.gaierror):
-        return _of_lookup(inner)
     failure = failure_of(inner, seconds=seconds)
     return Outcome(Verdict.TEMPORARY, failure.error, failure.detail)
-
-
-def _of_lookup(error: socket.gaierror) -> Outcome:
-    if error.errno in _UNKNOWN_NAME:
-        return Outcome(Verdict.TEMPORARY, "dns_not_found", "The host's name is not known.")
-    return Outcome(Verdict.TEMPORARY, "dns_failed", "The name servers could not tell this host's address.")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
