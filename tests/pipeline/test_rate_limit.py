@@ -6,9 +6,12 @@ from datetime import timedelta
 
 import pytest
 from house import House
+from pipeline.by_hand import lose
 from servers.process import wait_until
 from servers.receiver import Receiver
 
+from postrider.domain.breaker import OPEN_AFTER
+from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT
 from postrider.store import health
 
 
@@ -36,6 +39,40 @@ def test_the_next_goes_at_the_next_free_moment(house: House, receiver: Receiver)
         arrived.append(len(receiver.requests))
 
     assert arrived == [1, 1, 2, 2, 3, 3, 4, 4, 5]
+
+
+def test_what_goes_alone_goes_at_the_rate(house: House, receiver: Receiver) -> None:
+    """Deliveries that were lost with their workers are attempts like any other."""
+    integration = house.integrate(receiver.url, delivery={"rate_limit": 1})
+    house.publish(*["order.paid"] * 3)
+    house.fan_out()
+    lose(house, integration.id, times=LOST_ALONE, alone_after=LOST_LIMIT)
+    arrived = []
+
+    for _ in range(3):
+        house.run_until_idle()
+        arrived.append(len(receiver.requests))
+        house.clock.move(seconds=1)
+
+    assert arrived == [1, 2, 3]
+
+
+def test_a_probe_counts(house: House, receiver: Receiver) -> None:
+    """What shows that a parked endpoint is back is an attempt like any other: the next waits for its turn."""
+    house.integrate(receiver.url, delivery={"rate_limit": 0.1, "retry_waits": [1] * 30})
+    receiver.answer(500)
+    house.publish("order.paid", "order.paid")
+    for _ in range(OPEN_AFTER):
+        house.run_until_idle()
+        house.clock.move(seconds=10)
+    receiver.answer(200)
+
+    house.run_until_idle()
+    probed = len(receiver.requests)
+    house.clock.move(seconds=10)
+    house.run_until_idle()
+
+    assert (probed, len(receiver.requests)) == (OPEN_AFTER + 1, OPEN_AFTER + 2)
 
 
 def test_two_workers_share_the_rate(house: House, receiver: Receiver) -> None:

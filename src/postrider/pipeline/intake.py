@@ -71,24 +71,25 @@ class Intake:
         if self._claims_since_suspects >= SUSPECTS_EVERY and self._finds_suspect(now):
             if in_flight:
                 return Taken(more=True)
-            if (suspect := self._suspect(policy, now)).claimed:
+            suspect = self._suspect(policy, now)
+            if suspect.claimed or suspect.again_at is not None:
                 return suspect
         taken = self._many(policy, room, now)
         if taken.claimed or in_flight or taken.again_at is not None:
             return taken
         return self._probe_or_suspect(policy, now)
 
-    def _many(self, policy: DeliveryPolicy, room: int, now: datetime) -> Taken:
+    def _many(self, policy: DeliveryPolicy, room: int, now: datetime, *, alone: bool = False) -> Taken:
         if policy.rate_limit is None:
             with self.services.database.write_once() as tx:
-                claimed = self._claim(tx, policy, room, now)
+                claimed = self._claim(tx, policy, room, now, alone=alone)
             return Taken(claimed, more=len(claimed) == room)
         with self.services.database.write() as tx:
             next_free_at = health.any_tenant_next_free(tx, self.integration_id)
             free = grant(policy.rate_limit, next_free_at, wanted=room, now=now)
             if not free.count:
                 return Taken(again_at=free.next_free_at)
-            claimed = self._claim(tx, policy, free.count, now)
+            claimed = self._claim(tx, policy, free.count, now, alone=alone)
             used = grant(policy.rate_limit, next_free_at, wanted=len(claimed), now=now)
             health.any_tenant_set_next_free(tx, self.integration_id, used.next_free_at)
         if len(claimed) == room:
@@ -106,10 +107,10 @@ class Intake:
 
     def _suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
         """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
-        self._claims_since_suspects, self._suspect_waits = 0, False
-        with self.services.database.write_once() as tx:
-            claimed = self._claim(tx, policy, 1, now, alone=True)
-        return Taken(claimed, more=bool(claimed))
+        taken = self._many(policy, 1, now, alone=True)
+        if taken.again_at is None:
+            self._claims_since_suspects, self._suspect_waits = 0, False
+        return taken
 
     def _probe_or_suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
         with self.services.database.read() as tx:
@@ -134,7 +135,14 @@ class Intake:
             if claimed:
                 until = now + self._lease(policy)
                 health.any_tenant_set_breaker(tx, self.integration_id, probing(breaker, until))
+                self._count_probe(tx, policy, now)
         return Taken(claimed, probe=bool(claimed))
+
+    def _count_probe(self, tx: Transaction, policy: DeliveryPolicy, now: datetime) -> None:
+        if policy.rate_limit is not None:
+            next_free_at = health.any_tenant_next_free(tx, self.integration_id)
+            used = grant(policy.rate_limit, next_free_at, wanted=1, now=now)
+            health.any_tenant_set_next_free(tx, self.integration_id, used.next_free_at)
 
     def _claim(
         self,
