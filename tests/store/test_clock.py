@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+
+from servers.process import wait_until
 
 from postrider.store.clock import DatabaseClock
 from postrider.store.engine import Database
@@ -28,7 +31,10 @@ assert timedelta(0) <= moved < timedelta(minutes=1), moved
 
 
 class DistantDatabase:
-    """A database on a machine whose clock tells another year."""
+    """A database on a machine whose clock tells another year; it may take its time to say so."""
+
+    def __init__(self) -> None:
+        self.away, self.takes, self.looks = AWAY, 0.0, 0
 
     @contextmanager
     def read(self) -> Iterator[DistantDatabase]:
@@ -38,14 +44,35 @@ class DistantDatabase:
         return self
 
     def scalar_one(self) -> float:
-        return (datetime.now(UTC) + AWAY).timestamp()
+        time.sleep(self.takes)
+        self.looks += 1
+        return (datetime.now(UTC) + self.away).timestamp()
 
 
 def test_the_time_is_the_databases() -> None:
     """What this machine's wall clock says does not matter: all workers of a database agree on the time."""
     clock = DatabaseClock(DistantDatabase())  # type: ignore[arg-type]
 
-    assert abs(clock.now() - datetime.now(UTC) - AWAY) < timedelta(seconds=30)
+    assert tells(clock, AWAY)
+
+
+def test_a_look_that_takes_long_moves_no_time() -> None:
+    """A process that was held up while it asked keeps its time until it has asked again, and steals no lease."""
+    database = DistantDatabase()
+    clock = DatabaseClock(database, every=0.01, longest_look=0.1)  # type: ignore[arg-type]
+    database.away, database.takes = 2 * AWAY, 0.2
+    clock.start()
+    wait_until(lambda: database.looks >= 3, "it was asked again and again")
+    kept = tells(clock, AWAY)
+    database.takes = 0.0
+    wait_until(lambda: tells(clock, 2 * AWAY), "the time is the database's")
+    clock.stop()
+
+    assert kept
+
+
+def tells(clock: DatabaseClock, away: timedelta) -> bool:
+    return abs(clock.now() - datetime.now(UTC) - away) < timedelta(seconds=30)
 
 
 def test_postgresql_tells_the_time(postgresql: Database) -> None:
