@@ -15,10 +15,13 @@ from servers.receiver import Receiver
 from sqlalchemy import func, select, update
 
 from postrider.domain.delivery import DeliveryStatus
+from postrider.pipeline import redrive
 from postrider.pipeline.sweep import WALK_PAGE, WALK_SECONDS, Sweep
 from postrider.store import integrations
+from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Database
-from postrider.store.tables import events, integration_state
+from postrider.store.jobs import JobKind
+from postrider.store.tables import events, integration_state, jobs
 
 
 def sweep_of(house: House, wake: Callable[[list[UUID]], None] = lambda _: None) -> Sweep:
@@ -68,6 +71,21 @@ def test_a_turn_forgets(house: House) -> None:
 
     with house.services.database.read() as tx:
         assert tx.execute(select(func.count()).select_from(events)).scalar_one() == 0
+
+
+def test_a_job_that_cannot_be_read_keeps_nothing_else_from_being_done(house: House, receiver: Receiver) -> None:
+    """What another version left behind costs its own duty, and no delivery."""
+    woken: list[UUID] = []
+    integration_id = ready(house, receiver)
+    redrive.start_job(
+        house.services, house.tenant.id, kind=JobKind.REDRIVE, wanted=DeliveryFilter(), rate=None, reason=""
+    )
+    with house.services.database.write() as tx:
+        tx.execute(update(jobs).values(kind="of another version"))
+
+    sweep_of(house, woken.extend).turn()
+
+    assert woken == [integration_id]
 
 
 def test_parked_integrations_are_left_out(house: House, receiver: Receiver) -> None:

@@ -80,11 +80,21 @@ class Sweep:
         with self._services.database.write_once() as tx:
             if not bells.any_tenant_take_lease(tx, LEASE, holder=self._holder, now=now, until=until):
                 return
-        self._take_back()
+        for duty in (self._take_back, self._step_jobs, self._walk, self._look_for_events, self._forget):
+            self._do(duty)
+
+    def _do(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except PostriderError:
+            # The database is away: the others would only wait for it too.
+            raise
+        except Exception:
+            # A row that one duty cannot do with must not keep the others from theirs, for good.
+            log.exception("sweep.failed", duty=duty.__name__.removeprefix("_"))
+
+    def _step_jobs(self) -> None:
         step_jobs(self._services)
-        self._walk()
-        self._look_for_events()
-        self._forget()
 
     def _take_back(self) -> None:
         expired = take_back(self._services)
