@@ -135,6 +135,10 @@ def test_a_queue_message_over_its_limit_goes_without_included() -> None:
             ' { "b" : "}" , "included" : {"meta":{"includes_elided":true}} } ',
         ),
         ('{"data":{"included":1}}', '{"data":{"included":1}}'),
+        (
+            '{"n":' + "1" * 5_000 + ',"included":1}',
+            '{"n":' + "1" * 5_000 + ',"included":{"meta":{"includes_elided":true}}}',
+        ),
     ],
 )
 def test_elision_touches_one_member_only(payload: str, expected: str) -> None:

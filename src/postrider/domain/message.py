@@ -146,7 +146,8 @@ def elide_included(payload: bytes) -> bytes:
 
 def _member_span(text: str, name: str) -> tuple[int, int] | None:
     """Find where the value of a top-level member of a valid JSON object begins and ends."""
-    decoder, at = json.JSONDecoder(), _skip(text, 0)
+    # Numbers stay text: Python refuses to read one of more than 4,300 digits.
+    decoder, at = json.JSONDecoder(parse_int=str), _skip(text, 0)
     if text[at] != "{":
         return None
     at = _skip(text, at + 1)
