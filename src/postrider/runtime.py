@@ -195,6 +195,8 @@ class Worker:
 
     def stop(self) -> bool:
         """End cleanly: no new claims, what is in flight ends, the rest is given back. False when it had to be left."""
+        # First, because the others may have a batch in hand, and a database that takes its time.
+        self._dispatcher.claim_no_more()
         self._fan_out.stop()
         self._sweep.stop()
         return self._dispatcher.stop(LONGEST_TIMEOUT_SECONDS + STOP_MARGIN_SECONDS)

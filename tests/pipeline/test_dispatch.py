@@ -350,6 +350,23 @@ def test_a_stopped_worker_gives_back_what_it_did_not_send(house: House, receiver
     assert len(receiver.requests) == sum(d.attempt for d in found)
 
 
+def test_a_worker_that_is_to_stop_begins_nothing(house: House, receiver: Receiver) -> None:
+    """From the signal on it claims nothing, whoever rings, and gives back what is not sent; it has not ended yet."""
+    integration_id = ready(house, receiver, 5)
+    worker = house.another_dispatcher()
+    worker.wake([integration_id])
+    receiver.wait_for(5)
+    house.publish("order.paid")
+    house.fan_out()
+
+    worker.claim_no_more()
+    worker.wake([integration_id])
+    wait_until(worker.idle, "nothing is in hand", seconds=10)
+
+    assert [d.attempt for d in house.deliveries()] == [1] * 5 + [0]
+    assert len(receiver.requests) == 5
+
+
 def test_an_unreadable_secret_sends_nothing(house: House, receiver: Receiver) -> None:
     """When no key opens the integration's secrets its deliveries wait, unclaimed and uncounted."""
     from dataclasses import replace  # noqa: PLC0415

@@ -51,12 +51,16 @@ class Dispatcher:
             if not drain.is_full():
                 self._agenda.add(integration_id)
 
-    def stop(self, wait: float) -> bool:
-        """Claim no more, let what is in flight end, give back the rest; False when `wait` seconds were not enough."""
+    def claim_no_more(self) -> None:
+        """Begin to stop: what is in flight ends, the rest is given back."""
         self._stopping = True
-        until = time.monotonic() + wait
         for integration_id in list(self._drains):
             self._agenda.add(integration_id)
+
+    def stop(self, wait: float) -> bool:
+        """Claim no more, let what is in flight end, give back the rest; False when `wait` seconds were not enough."""
+        self.claim_no_more()
+        until = time.monotonic() + wait
         while not self.idle() and time.monotonic() < until:
             time.sleep(0.01)
         clean = self.idle()
