@@ -37,6 +37,8 @@ WRONG_MEMBERS: list[tuple[dict[str, Any], str, str]] = [
     ({"observes": ["order.paid", "cart.updated", "order.payed"]}, "data.observes.2", "did you mean order.paid?"),
     ({"observes": ["ordr.*"]}, "data.observes.0", "did you mean order.*?"),
     ({"observes": ["order*"]}, "data.observes.0", "did you mean order.*?"),
+    ({"observes": ["*.paid"]}, "data.observes.0", "'*.paid' is not a known event type, or pattern of some"),
+    ({"observes": ["**"]}, "data.observes.0", "'**' is not a known event type, or pattern of some"),
     ({"observes": ["*.paid"]}, "data.observes.0", "is not a known event type"),
     ({"observes": ["order.paid", 5]}, "data.observes.1", "as text"),
     ({"observes": [["order.paid"]]}, "data.observes.0", "as text"),

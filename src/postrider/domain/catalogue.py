@@ -73,8 +73,6 @@ BUILT_IN = frozenset(ELASTIC_PATH) | frozenset(OWN)
 INTEGRATION_CREATED = "integration.created"
 INTEGRATION_UPDATED = "integration.updated"
 INTEGRATION_DELETED = "integration.deleted"
-INTEGRATION_DISABLED = "integration.disabled"
-INTEGRATION_RECOVERED = "integration.recovered"
 TEST = "postrider.test"
 
 

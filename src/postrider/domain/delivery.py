@@ -34,8 +34,6 @@ FOLLOWS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
 REDRIVABLE = (DeliveryStatus.DEAD, DeliveryStatus.DISCARDED, DeliveryStatus.SKIPPED)
 """What a redrive takes back without being forced to."""
 
-ENDED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD, DeliveryStatus.DISCARDED, DeliveryStatus.SKIPPED)
-
 LOST_ALONE = 2
 """A delivery whose lease ran out this often is claimed alone, so that it takes no others along."""
 LOST_LIMIT = 5

@@ -17,13 +17,6 @@ def is_name(text: str) -> bool:
     return len(text) <= NAME_LENGTH and NAME.match(text) is not None
 
 
-def is_pattern(text: str) -> bool:
-    """Tell whether the text can stand in `observes`: a name, `*`, or the first words of names and `.*`."""
-    if text == EVERYTHING or is_name(text):
-        return True
-    return text.endswith(".*") and len(text) <= NAME_LENGTH and is_name(text[:-1] + "x")
-
-
 def patterns_for(event_type: str) -> list[str]:
     """List every pattern that observes the event type: `order.paid` is observed by itself, `order.*` and `*`."""
     words = event_type.split(".")
