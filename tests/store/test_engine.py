@@ -155,3 +155,11 @@ def test_a_traceback_holds_no_parameters(database: Database) -> None:
         tx.execute(text("INSERT INTO no_such_table VALUES (:name)"), {"name": "canary-4711"})
 
     assert "canary-4711" not in str(error.value)
+
+
+def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A Python whose SQLite lacks what our statements say is told so at the start, not by the first of them."""
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+
+    with pytest.raises(ValueError, match=r"3\.35\.0 or later"):
+        Database(f"sqlite:///{tmp_path / 'new.db'}")

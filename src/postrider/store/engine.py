@@ -20,6 +20,7 @@ Transaction = Connection
 """What every store function takes first: an open transaction, or a connection in autocommit mode."""
 
 OLDEST_SQLITE = (3, 35, 0)
+"""The first that knows RETURNING; an operating system's Python may come with an older one."""
 WRITER_WAIT_SECONDS = 10.0
 _WRITING = "postrider_writing"
 
@@ -68,7 +69,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8, pool_wait: float = 2.0) -> None:
         """Connect on first use; a pool of `pool_size`, and `pool_wait` seconds of patience for a connection.
 
-        Raises ValueError for a URL that is none, or of another kind of database.
+        Raises ValueError for a URL that is none, or of another kind of database, and where SQLite is too old.
         """
         self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -159,6 +160,9 @@ def _checked(url: str) -> URL:
         raise ValueError("it is not a URL such as postgresql+psycopg://user:password@host/database") from None
     if checked.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ValueError(f"{checked.get_backend_name()!r} is not supported; use postgresql+psycopg or sqlite")
+    if checked.get_backend_name() == "sqlite" and sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(str(part) for part in OLDEST_SQLITE)
+        raise ValueError(f"this Python comes with SQLite {sqlite3.sqlite_version}, and {oldest} or later is needed")
     return checked.set(drivername="postgresql+psycopg") if checked.drivername == "postgresql" else checked
 
 
