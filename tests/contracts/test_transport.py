@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 
 import pytest
 from contracts.cases import SLACK, Case, FarSide, all_cases, trip
+from servers.process import wait_until
 
 from postrider.domain.errors import InvalidInput
 from postrider.domain.outcome import EXCERPT_BYTES, Outcome, Verdict
@@ -194,12 +195,9 @@ def test_wake_is_called_for_outcomes(far_side: FarSide) -> None:
     """Who waits for many flights at once is told when one has something."""
     with trip(far_side) as flight:
         flight.flight.put(flight.messages(1))
-        until = time.monotonic() + flight.timeout
-        while not flight.wakes and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: bool(flight.wakes), "it was told", seconds=flight.timeout)
         landed = flight.take_all(1, within=0.5)
 
-    assert flight.wakes
     assert len(landed) == 1
 
 
@@ -258,9 +256,7 @@ def test_outcomes_can_be_taken_after_a_close(far_side: FarSide) -> None:
     with trip(far_side) as flight:
         messages = flight.messages(1)
         flight.flight.put(messages)
-        until = time.monotonic() + flight.timeout
-        while not flight.wakes and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: bool(flight.wakes), "it was told", seconds=flight.timeout)
         flight.flight.close()
         landed = flight.take_all(1, within=1.0)
 
@@ -284,11 +280,8 @@ def test_flights_leave_no_threads(far_side: FarSide) -> None:
     for _ in range(5):
         with trip(far_side) as flight:
             assert len(flight.send(flight.messages(1))) == 1
-    until = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < until:
-        time.sleep(0.02)
 
-    assert threading.active_count() <= before
+    wait_until(lambda: threading.active_count() <= before, "the flights' threads have ended", seconds=5)
 
 
 @pytest.mark.alone

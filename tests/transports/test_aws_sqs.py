@@ -25,17 +25,6 @@ from postrider.transports.sqs_calls import CALL_LIMIT
 
 
 @pytest.fixture
-def service(receiver: Receiver) -> SqsService:
-    return SqsService(receiver)
-
-
-@pytest.fixture
-def queue(service: SqsService) -> Iterator[Queue]:
-    with transport_to(service.endpoint_url) as transport:
-        yield Queue(transport, configuration(service.queue_url))
-
-
-@pytest.fixture
 def moto_transport(aws_server: AwsServer) -> Iterator[SqsTransport]:
     with transport_to(aws_server.endpoint_url) as transport:
         yield transport

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from contracts.cases import trip
 from servers import answers
 from servers.process import free_port
-from servers.receiver import Receiver
 from transports.sqs_queue import KEY_ID, SECRET, Queue, configuration, transport_to
 from transports.sqs_service import SqsService
 
 from postrider.domain.outcome import Verdict
-
-
-@pytest.fixture
-def service(receiver: Receiver) -> SqsService:
-    return SqsService(receiver)
-
-
-@pytest.fixture
-def queue(service: SqsService) -> Iterator[Queue]:
-    with transport_to(service.endpoint_url) as transport:
-        yield Queue(transport, configuration(service.queue_url))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -20,6 +20,7 @@ import trustme
 from servers.answers import Answer as Behaviour
 from servers.answers import drip_body, drip_headers, endless_body, hang, reply, reset_connection
 from servers.loop import reset
+from servers.process import wait_until
 from servers.receiver import Receiver
 from yarl import URL
 
@@ -92,13 +93,6 @@ def raw(*pieces: bytes, close: bool = True) -> Behaviour:
         return False
 
     return send
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 5.0) -> bool:
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.01)
-    return condition()
 
 
 # The orderly way
@@ -201,7 +195,7 @@ def test_deadline_ends_a_slow_answer(engine: HttpEngine, receiver: Receiver, beh
     assert failed.error == "timeout"
     assert not failed.permanent
     assert 1.1 < time.monotonic() - started < 1.2 + SLACK
-    assert wait_until(lambda: receiver.open_connections == 0)
+    wait_until(lambda: receiver.open_connections == 0, "the connection is closed", seconds=5)
 
 
 @pytest.mark.alone
@@ -255,7 +249,7 @@ def test_endless_body_is_cut(engine: HttpEngine, receiver: Receiver) -> None:
 
     assert (answer.status, len(answer.body), answer.cut) == (500, EXCERPT_BYTES, True)
     assert time.monotonic() - started < 1.0
-    assert wait_until(lambda: receiver.open_connections == 0)
+    wait_until(lambda: receiver.open_connections == 0, "the connection is closed", seconds=5)
 
 
 def test_long_answer_is_cut(engine: HttpEngine, receiver: Receiver) -> None:
@@ -290,7 +284,7 @@ def test_bad_receivers_leave_no_descriptors(engine: HttpEngine, receiver: Receiv
 
     assert sum(words.values()) == 17 * len(kinds)
     assert words["timeout"] == 17 * 3
-    assert wait_until(lambda: open_sockets_to(receiver) <= before)
+    wait_until(lambda: open_sockets_to(receiver) <= before, "no socket is left", seconds=5)
 
 
 def end(engine: HttpEngine, url: str) -> str:
@@ -655,7 +649,7 @@ def test_stop_ends_what_is_under_way(receiver: Receiver) -> None:
 
     assert took < 1.0
     assert threading.active_count() == before
-    assert wait_until(lambda: receiver.open_connections == 0)
+    wait_until(lambda: receiver.open_connections == 0, "the connection is closed", seconds=5)
 
 
 async def exchange_for_ever(engine: HttpEngine, url: str) -> None:

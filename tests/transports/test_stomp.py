@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import trustme
 from contracts.cases import trip
+from servers.process import wait_until
 from transports.scripted_broker import Came, Say, ScriptedBroker, error, nothing, receipt
 from transports.stomp_queue import PASSWORD, destination
 
@@ -23,13 +23,6 @@ from postrider.transports.stomp import StompConfiguration, read_address
 from postrider.transports.stomp_flight import StompFlight
 from postrider.transports.stomp_login import Login
 from postrider.transports.watch import Watch
-
-
-@pytest.fixture
-def broker() -> Iterator[ScriptedBroker]:
-    with ScriptedBroker() as started:
-        yield started
-
 
 # What goes over the wire
 
@@ -178,16 +171,12 @@ def test_idle_flight_lets_go(broker: ScriptedBroker) -> None:
     flight.put(messages[:1])
     first = flight.take(5)
     broker.wait_for(lambda: broker.open_connections == 0)
-    until = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < until:
-        time.sleep(0.01)
-    threads = threading.active_count()
+    wait_until(lambda: threading.active_count() <= before, "the flight's thread has ended", seconds=5)
     flight.put(messages[1:])
     second = flight.take(5)
     flight.close()
 
     assert [landed.outcome.verdict for landed in (*first, *second)] == [Verdict.DELIVERED] * 2
-    assert threads <= before
     assert len(broker.frames("DISCONNECT")) >= 1
     assert broker.connections == 2
 

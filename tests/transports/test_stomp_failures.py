@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from contracts.cases import trip
@@ -16,13 +15,6 @@ from transports.stomp_queue import PASSWORD, destination
 
 from postrider.domain.outcome import Verdict
 from postrider.transports.guard import Guard
-
-
-@pytest.fixture
-def broker() -> Iterator[ScriptedBroker]:
-    with ScriptedBroker() as started:
-        yield started
-
 
 # Receipts
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from servers.process import wait_until
 
 from postrider.domain.message import Message
 from postrider.domain.outcome import Landed, Outcome, Verdict
@@ -174,8 +175,5 @@ def test_nothing_is_left_behind() -> None:
     one.put([message() for _ in range(40)])
     take(one, 40)
     one.close()
-    until = time.monotonic() + 2
-    while threading.active_count() > before and time.monotonic() < until:
-        time.sleep(0.01)
 
-    assert threading.active_count() <= before
+    wait_until(lambda: threading.active_count() <= before, "the flight's threads have ended", seconds=2)
