@@ -218,7 +218,7 @@ class _Group:
         return tuple(answer)
 
     def _keyed(self, tenant_id: UUID, key: str, body_hash: bytes, new: tuple[Event, ...]) -> Answer:
-        wanted = idempotency.Publishing(key, body_hash, tuple(event.id for event in new))
+        wanted = idempotency.KeyedPublish(key, body_hash, tuple(event.id for event in new))
         had = idempotency.claim(self._tx, tenant_id, wanted, now=self._now)
         if had is None:
             return self._keep(new)

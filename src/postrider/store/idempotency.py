@@ -16,7 +16,7 @@ KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Publishing:
+class KeyedPublish:
     """One keyed publish: the key, the hash of its body and the ids that it made."""
 
     key: str
@@ -24,7 +24,7 @@ class Publishing:
     event_ids: tuple[UUID, ...]
 
 
-def claim(tx: Transaction, tenant_id: UUID, new: Publishing, *, now: datetime) -> Publishing | None:
+def claim(tx: Transaction, tenant_id: UUID, new: KeyedPublish, *, now: datetime) -> KeyedPublish | None:
     """Take a key for a publish; give the publish that has it, when one does.
 
     Waits for another transaction that is just taking the same key. A key older than a day is free.
@@ -50,7 +50,7 @@ def claim(tx: Transaction, tenant_id: UUID, new: Publishing, *, now: datetime) -
             idempotency.c.tenant_id == tenant_id, idempotency.c.key == new.key
         )
     ).one()
-    return Publishing(row.key, bytes(row.body_hash), tuple(UUID(text) for text in row.event_ids))
+    return KeyedPublish(row.key, bytes(row.body_hash), tuple(UUID(text) for text in row.event_ids))
 
 
 def any_tenant_forget(tx: Transaction, *, now: datetime, limit: int) -> int:
