@@ -20,7 +20,7 @@ from postrider.domain.outcome import Outcome, Verdict
 from .guard import AddressRefused, Guard
 from .network_errors import network_outcome
 from .poller import Poller
-from .resolver import LOOKUP_SECONDS, LookupTimeout
+from .resolver import LOOKUP_SECONDS, Found, LookupTimeout, system_addresses
 from .stomp_errors import connect_refused, login_refused
 from .stomp_frames import BadFrame, Frame, Frames, protocol_of
 from .stomp_link import Link
@@ -296,22 +296,16 @@ def _look_up(address: Address, seconds: float) -> list[tuple[socket.AddressFamil
     with suppress(ValueError):
         family = socket.AF_INET6 if ip_address(address.host).version == 6 else socket.AF_INET  # noqa: PLR2004
         return [(family, (address.host, address.port))]
-    answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    answer: queue.SimpleQueue[Found | OSError] = queue.SimpleQueue()
     # getaddrinfo knows no deadline: a thread that it holds is left behind, and ends when it does.
-    threading.Thread(target=lambda: answer.put(_ask(address)), name="postrider-lookup", daemon=True).start()
+    look_up = threading.Thread(
+        target=lambda: answer.put(system_addresses(address.host)), name="postrider-lookup", daemon=True
+    )
+    look_up.start()
     try:
         found = answer.get(timeout=min(seconds, LOOKUP_SECONDS))
     except queue.Empty:
         raise LookupTimeout from None
     if isinstance(found, OSError):
         raise found
-    return [(family, target) for family, _, _, _, target in found]
-
-
-def _ask(address: Address) -> Any:
-    try:
-        return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return error
-    except UnicodeError:
-        return socket.gaierror(socket.EAI_NONAME, "not a name that can be looked up")
+    return [(family, (target, address.port)) for family, target in found]
