@@ -80,7 +80,8 @@ def build(settings: Settings) -> Runtime:
         raise NotReadyToStart("the database has not had all migrations: run `postrider migrate` first")
     box = secret_box(settings)
     clock = _clock(database)
-    http = HttpEngine(Guard(settings.networks()), per_host=settings.host_in_flight)
+    guard = Guard(settings.networks())
+    http = HttpEngine(guard, per_host=settings.host_in_flight)
     bell = make_app(
         _required(settings.broker_url.get_secret_value(), "POSTRIDER_BROKER_URL"), prefix=settings.queue_prefix
     )
@@ -92,7 +93,7 @@ def build(settings: Settings) -> Runtime:
         clock=clock,
         ids=Ids(clock, randomness),
         box=box,
-        transports=Registry(Surroundings(http, Guard(settings.networks()), settings.aws_endpoint_url)),
+        transports=Registry(Surroundings(http, guard, settings.aws_endpoint_url)),
         ring=ringer,
         random=randomness,
         options=Options(

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postrider.control.event_types import RESERVED, KnownTypes
+from postrider.control.given import shortened
 from postrider.domain.access import Permission
 from postrider.domain.catalogue import nearest
 from postrider.domain.errors import InvalidInput, PostriderError
@@ -31,7 +32,6 @@ from .publish_operation import OPERATION
 
 BIG_BODY = 64 * 1024
 """Larger bodies are read in a thread, so that nobody else's request waits for them."""
-_ECHOED = 60
 _PLACES = {Form.NATIVE: "data.", Form.CLOUDEVENT: "", Form.CLOUDEVENTS: "", Form.BINARY_CLOUDEVENT: "header.ce-"}
 
 PATH = "/v2/events"
@@ -116,7 +116,7 @@ async def _check_types(known: KnownTypes, tenant_id: UUID, form: Form, wanted: p
 
 
 def _why(name: str, known: frozenset[str]) -> str:
-    said = name if len(name) <= _ECHOED else name[: _ECHOED - 1] + "…"
+    said = shortened(name)
     if name.startswith(RESERVED):
         return f"{said} is Postrider's own; nobody else publishes it"
     near = nearest(name[:NAME_LENGTH], known)
