@@ -197,7 +197,7 @@ def test_two_workers_send_each_delivery_once(house: House, receiver: Receiver) -
 
 
 def test_an_integration_has_two_slots(house: House, receiver: Receiver) -> None:
-    """At most two processes drain an integration at a time, and a slot is free again when its lease ends."""
+    """At most two processes drain an integration at a time; each keeps its slot, which is free when its lease ends."""
     integration_id = ready(house, receiver)
     holders = [house.services.ids.new() for _ in range(3)]
 
@@ -208,7 +208,14 @@ def test_an_integration_has_two_slots(house: House, receiver: Receiver) -> None:
                 tx, integration_id, holder=holder, slots_open=2, now=now, until=now + LEASE
             )
 
+    def free(holder: UUID) -> None:
+        with house.services.database.write_once() as tx:
+            bells.any_tenant_free_slot(tx, integration_id, holder=holder)
+
     assert [take(holder) for holder in holders] == [1, 2, None]
+    assert take(holders[0]) == 1
+    free(holders[0])
+    assert take(holders[1]) == 2
     assert take(holders[0]) == 1
     house.clock.move(seconds=31)
     assert take(holders[2]) in (1, 2)

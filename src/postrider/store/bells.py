@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import case, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .engine import Transaction
@@ -52,7 +52,8 @@ def any_tenant_take_slot(
         select(slots.c.number)
         .where(slots.c.integration_id == integration_id, slots.c.number <= slots_open)
         .where(or_(slots.c.leased_until.is_(None), slots.c.leased_until < now, slots.c.holder == holder))
-        .order_by((slots.c.holder != holder).asc(), slots.c.number)
+        # Written so because the databases do not agree on where a slot without a holder would stand.
+        .order_by(case((slots.c.holder == holder, 0), else_=1), slots.c.number)
         .limit(1)
         .with_for_update(skip_locked=True)
         # A subquery may be run once for each row that it is compared with, and then finds another slot each time.
