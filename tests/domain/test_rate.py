@@ -54,3 +54,12 @@ def test_what_is_not_wanted_is_not_used_up() -> None:
     one = grant(100, None, wanted=1, now=NOW)
 
     assert grant(100, one.next_free_at, wanted=1_000, now=NOW).count == 9
+
+
+def test_a_slower_rate_of_before_holds_nothing_up() -> None:
+    """Once the rate is raised nobody waits for longer than the new one has it."""
+    slow = grant(0.001, None, wanted=1, now=NOW)
+
+    raised = grant(4, slow.next_free_at, wanted=1, now=NOW)
+
+    assert (raised.count, raised.next_free_at) == (0, NOW + timedelta(milliseconds=250))

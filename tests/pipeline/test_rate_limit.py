@@ -89,6 +89,27 @@ def test_two_workers_share_the_rate(house: House, receiver: Receiver) -> None:
     assert len(receiver.requests) == 10
 
 
+@pytest.mark.parametrize("rate", [50, None])
+def test_a_raised_rate_holds_at_once(house: House, receiver: Receiver, rate: float | None) -> None:
+    """Nobody waits for as long as the rate of before would have it, also where a worker still knows that one."""
+    integration = house.integrate(receiver.url, delivery={"rate_limit": 0.001})
+    house.publish(*["order.paid"] * 5)
+    house.run_until_idle()
+    assert len(receiver.requests) == 1
+    house.ring.rung.clear()
+
+    house.change(integration, delivery={"rate_limit": rate})
+    rung = house.ring.rung == [integration.id]
+    for _ in range(2):
+        house.run_until_idle()
+        house.clock.move(seconds=1)
+    house.run_until_idle()
+
+    assert rung
+    assert len(receiver.requests) == 5
+    assert house.due() == []
+
+
 def test_what_waits_for_its_rate_is_not_walked_to(house: House, receiver: Receiver) -> None:
     """The sweep leaves it alone until the moment that is free, and finds it then."""
     integration = house.integrate(receiver.url, delivery={"rate_limit": 0.1})

@@ -196,6 +196,7 @@ def _change(
 
 def _store(services: Services, old: Integration, new: Integration, *, action: Action, by: Actor) -> bool:
     fresh_start = _deserves_fresh_start(old, new)
+    new_rate = old.policy.rate_limit != new.policy.rate_limit
     with services.change(by) as change:
         tx = change.tx
         if not integrations.change(tx, services.box, new, secret_names=_secret_names(services, new)):
@@ -203,9 +204,11 @@ def _store(services: Services, old: Integration, new: Integration, *, action: Ac
         change.record(new.tenant_id, action, new.id, _told(services, old, new))
         if fresh_start:
             health.any_tenant_start_afresh(tx, new.id)
+        if new_rate:
+            health.any_tenant_forget_rate(tx, new.id)
         _publish(services, tx, INTEGRATION_UPDATED, new)
     services.ring.fan_out()
-    if fresh_start:
+    if fresh_start or new_rate:
         services.ring.deliver([new.id])
     return True
 

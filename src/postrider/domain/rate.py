@@ -22,12 +22,13 @@ def grant(rate: float, next_free_at: datetime | None, *, wanted: int, now: datet
     """Give leave for up to `wanted` attempts of an integration that takes `rate` a second.
 
     `next_free_at` is what the last grant told; None: there was none. Nothing is saved up: a long rest earns no burst.
+    What a slower rate told before counts no more than this one would have told by now.
     The generic cell rate algorithm (ITU-T I.371), with a tolerance of `TOGETHER_SECONDS`.
     """
     interval = timedelta(seconds=1 / rate)
     together = max(int(rate * TOGETHER_SECONDS), 1)
     rested = now - interval * together
-    saved_since = rested if next_free_at is None else next_free_at - interval * together
+    saved_since = rested if next_free_at is None else min(next_free_at - interval * together, now)
     if saved_since < rested - interval / 2:
         # Longer ago than the lateness of a worker, which is made up for.
         saved_since = rested

@@ -44,6 +44,10 @@ class Intake:
     _slot: Slot = field(init=False)
     _claims_since_suspects: int = 0
     _suspect_waits: bool = False
+    _version: int | None = None
+    """Of the integration, at the last claim."""
+    _changed: bool = False
+    """That was another one than at the claim before: the policy given may be the old one."""
 
     def __post_init__(self) -> None:
         self._slot = Slot(self.services, self.integration_id, self.holder)
@@ -88,8 +92,13 @@ class Intake:
             next_free_at = health.any_tenant_next_free(tx, self.integration_id)
             free = grant(policy.rate_limit, next_free_at, wanted=room, now=now)
             if not free.count:
+                if free.next_free_at != next_free_at:
+                    health.any_tenant_set_next_free(tx, self.integration_id, free.next_free_at)
                 return Taken(again_at=free.next_free_at)
             claimed = self._claim(tx, policy, free.count, now, alone=alone)
+            if self._changed:
+                # What was the rate must not decide when the next one goes.
+                return Taken(claimed, more=True)
             used = grant(policy.rate_limit, next_free_at, wanted=len(claimed), now=now)
             health.any_tenant_set_next_free(tx, self.integration_id, used.next_free_at)
         if len(claimed) == room:
@@ -154,7 +163,7 @@ class Intake:
         alone: bool = False,
         probe: bool = False,
     ) -> list[Claimed]:
-        return claims.any_tenant_claim(
+        claimed = claims.any_tenant_claim(
             tx,
             self.integration_id,
             limit=limit,
@@ -164,6 +173,10 @@ class Intake:
             lease_until=now + self._lease(policy),
             probe=probe,
         )
+        if claimed:
+            version = claimed[0].integration_version
+            self._changed, self._version = self._version not in {None, version}, version
+        return claimed
 
     def _lease(self, policy: DeliveryPolicy) -> timedelta:
         return policy.timeout + self.services.options.lease_margin

@@ -177,6 +177,11 @@ def any_tenant_set_next_free(tx: Transaction, integration_id: UUID, moment: date
     tx.execute(update(integration_state).where(_STATE.integration_id == integration_id).values(next_free_at=moment))
 
 
+def any_tenant_forget_rate(tx: Transaction, integration_id: UUID) -> None:
+    """Let an integration be tried now, whatever its rate was."""
+    tx.execute(update(integration_state).where(_STATE.integration_id == integration_id).values(next_free_at=None))
+
+
 def rests(now: datetime) -> ColumnElement[bool]:
     """Say in SQL that an integration is not to be tried now: it is parked, or its rate has no attempt free."""
     return or_(is_parked(now), _STATE.next_free_at > now)
