@@ -255,9 +255,7 @@ def step_jobs(services: Services) -> None:
 
 def _step(services: Services, tx: Transaction, job: Job) -> set[UUID]:
     now = services.clock.now()
-    budget = _budget(job, now)
-    if budget == 0:
-        return set()
+    budget = _budget(job)
     ids = deliveries.next_ids(tx, job.tenant_id, job.filter, after=job.cursor, upto=job.upto, limit=budget)
     begin = max(job.next_due_at or now, now)
     gap = timedelta(seconds=1 / job.rate) if job.rate else timedelta(0)
@@ -277,17 +275,14 @@ def _step(services: Services, tx: Transaction, job: Job) -> set[UUID]:
     return {job.filter.integration_id} if job.filter.integration_id and not job.rate else set()
 
 
-def _budget(job: Job, now: datetime) -> int:
-    """Tell how many deliveries the job may take now; a rate is planned a few seconds ahead, so that a pause holds."""
+def _budget(job: Job) -> int:
+    """Tell how many deliveries the job may take in a step; at a rate those of a few seconds, so that a pause holds."""
     if job.rate is None or job.kind is JobKind.DISCARD:
         return STEP_ROWS
-    ahead = (job.next_due_at or now) - now
-    if ahead > PLANNED_AHEAD:
-        return 0
     return min(max(int(job.rate * 3), 1), STEP_ROWS)
 
 
-def _touch(tx: Transaction, job: Job, delivery_id: UUID, due_at: datetime, now: datetime) -> int:
+def _touch(tx: Transaction, job: Job, delivery_id: UUID, due_at: datetime, now: datetime) -> bool:
     if job.kind is JobKind.REDRIVE:
         return deliveries.make_due(
             tx, job.tenant_id, delivery_id, due_at=due_at, from_statuses=job.filter.statuses, now=now
