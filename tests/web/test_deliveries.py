@@ -34,6 +34,20 @@ def test_a_delivery_tells_its_story(either_api: Api, receiver: Receiver) -> None
     assert "Attempt 1 failed: " in delivery["explanation"]
 
 
+def test_looking_waits_for_nobody(either_api: Api) -> None:
+    """Who looks at a delivery does not wait for who is just changing its integration."""
+    integration = either_api.house.integrate("http://127.0.0.1:9/")
+    either_api.publish()
+    either_api.house.fan_out()
+    delivery_id, now = either_api.house.only_delivery().id, either_api.house.clock.now()
+
+    with either_api.house.services.database.write() as tx:
+        integrations.any_tenant_disable(tx, integration.id, version=1, reason="gone", now=now)
+        answer = either_api.get(f"{PATH}/{delivery_id}", timeout=5)
+
+    assert "it is due" in answer.json()["data"]["explanation"]
+
+
 def test_a_sent_delivery_says_so(api: Api, receiver: Receiver) -> None:
     """What arrived says with which attempt."""
     api.house.integrate(receiver.url)

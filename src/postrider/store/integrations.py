@@ -170,15 +170,16 @@ def observers(
     return [_observer(row) for row in tx.execute(query)]
 
 
-def observer(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime) -> Observer | None:
-    """Read the only integration that an event is for."""
+def observer(
+    tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime, hold: bool = True
+) -> Observer | None:
+    """Read the only integration that an event is for; `hold` keeps it as it is until the end, as `observers` does."""
     query = _observing(now).where(
         integrations.c.tenant_id == tenant_id,
         integrations.c.id == integration_id,
         integrations.c.deleted_at.is_(None),
     )
-    # Kept as it is until the transaction ends, as by `observers`.
-    row = tx.execute(query.with_for_update(read=True, of=integrations)).one_or_none()
+    row = tx.execute(query.with_for_update(read=True, of=integrations) if hold else query).one_or_none()
     return None if row is None else _observer(row)
 
 

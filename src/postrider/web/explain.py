@@ -31,7 +31,7 @@ class Target:
 
 def target_of(tx: Transaction, delivery: Delivery, *, now: datetime) -> Target:
     """Look at the integration that a delivery is for."""
-    observer = integrations.observer(tx, delivery.tenant_id, delivery.integration_id, now=now)
+    observer = integrations.observer(tx, delivery.tenant_id, delivery.integration_id, now=now, hold=False)
     if observer is None:
         return Target(there=False, enabled=False, parked_until=None)
     found = health.of(tx, [observer.id]).get(observer.id, health.NO_HEALTH)
