@@ -196,6 +196,16 @@ def test_two_workers_send_each_delivery_once(house: House, receiver: Receiver) -
     assert {d.attempt for d in house.deliveries()} == {1}
 
 
+def test_what_is_settled_twice_is_as_it_was(house: House, receiver: Receiver) -> None:
+    """A worker whose connection broke before it heard of its commit tells once more, and that makes nothing late."""
+    (claimed,) = claim(house, ready(house, receiver))
+
+    moved = [settle(house, claimed), settle(house, claimed)]
+
+    assert moved == [{claimed.delivery_id}, set()]
+    assert [(one.verdict, one.late) for one in house.attempts(house.only_delivery())] == [("delivered", False)]
+
+
 def test_an_integration_has_two_slots(house: House, receiver: Receiver) -> None:
     """At most two processes drain an integration at a time; each keeps its slot, which is free when its lease ends."""
     integration_id = ready(house, receiver)

@@ -184,6 +184,7 @@ WITH told AS (
     SET duration_ms = excluded.duration_ms, verdict = excluded.verdict, error = excluded.error,
         detail = excluded.detail, status_code = excluded.status_code, response_headers = excluded.response_headers,
         response_body = excluded.response_body, late = excluded.late
+    WHERE attempts.verdict = 'unknown'
     RETURNING delivery_id
 )
 SELECT id FROM moved
@@ -193,8 +194,9 @@ SELECT id FROM moved
 def any_tenant_settle(tx: Transaction, settlements: Sequence[Settlement], *, now: datetime) -> set[UUID]:
     """Write attempts and move their deliveries on; give the ids of those that moved.
 
-    A delivery whose token is not ours any more stays as it is; its attempt row is completed and marked late. What was
-    to be tried again for an integration that was deleted meanwhile is discarded.
+    A delivery whose token is not ours any more stays as it is; its attempt row, where it says unknown, is completed and
+    marked late. So who did not hear that it was written can tell again. What was to be tried again for an integration
+    that was deleted meanwhile is discarded.
     """
     if tx.dialect.name == "sqlite":
         return _settle_sqlite(tx, settlements, now)
@@ -271,7 +273,9 @@ def _settle_sqlite(tx: Transaction, settlements: Sequence[Settlement], now: date
     insert = sqlite.insert(attempts)
     tx.execute(
         insert.on_conflict_do_update(
-            index_elements=["delivery_id", "number"], set_={name: insert.excluded[name] for name in _COMPLETED}
+            index_elements=["delivery_id", "number"],
+            set_={name: insert.excluded[name] for name in _COMPLETED},
+            where=attempts.c.verdict == Verdict.UNKNOWN.value,
         ),
         rows,
     )
