@@ -11,8 +11,9 @@ from postrider.domain.catalogue import nearest
 from postrider.domain.errors import InvalidInput
 from postrider.domain.observe import NAME_LENGTH, patterns_for
 
+from .texts import LONGEST_NAME
+
 TYPE = "integration"
-LONGEST_NAME = 255
 LONGEST_DESCRIPTION = 2_000
 REQUIRED = ("type", "name", "observes", "configuration")
 DEEPEST = 32

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from postrider.control import given, policies
 from postrider.control.event_types import RESERVED
+from postrider.control.texts import LONGEST_NAME
 from postrider.domain.breaker import State
 from postrider.domain.catalogue import BUILT_IN
 from postrider.domain.integration import DeliveryPolicy
@@ -32,23 +35,23 @@ DELIVERY: dict[str, Any] = {
         "timeout_seconds": {
             "type": "number",
             "exclusiveMinimum": 0,
-            "maximum": 60,
-            "default": 10,
+            "maximum": policies.LONGEST_TIMEOUT,
+            "default": int(DeliveryPolicy().timeout.total_seconds()),
             "description": "For a whole attempt.",
         },
         "retry_waits": {
             "type": "array",
-            "maxItems": 30,
-            "items": {"type": "number", "minimum": 1, "maximum": 604_800},
+            "maxItems": policies.MOST_WAITS,
+            "items": {"type": "number", "minimum": policies.SHORTEST_WAIT, "maximum": policies.LONGEST_WAIT},
             "description": "Seconds to wait after each failed attempt; when they are used up the delivery is dead.",
         },
         "success_statuses": {
             "type": "array",
             "minItems": 1,
-            "maxItems": 50,
+            "maxItems": policies.MOST_STATUSES,
             "items": {
                 "oneOf": [
-                    {"type": "integer", "minimum": 200, "maximum": 399},
+                    {"type": "integer", "minimum": policies.LOWEST_STATUS, "maximum": policies.HIGHEST_STATUS},
                     {"type": "string", "pattern": "^[23][0-9]{2}-[23][0-9]{2}$"},
                 ]
             },
@@ -58,14 +61,14 @@ DELIVERY: dict[str, Any] = {
         "max_in_flight": {
             "type": "integer",
             "minimum": 1,
-            "maximum": 1_000,
+            "maximum": policies.MOST_IN_FLIGHT,
             "default": DeliveryPolicy().max_in_flight,
             "description": "How many attempts may be under way at once.",
         },
         "rate_limit": {
             "type": ["number", "null"],
-            "minimum": 0.001,
-            "maximum": 10_000,
+            "minimum": policies.LOWEST_RATE,
+            "maximum": policies.HIGHEST_RATE,
             "description": "Attempts a second, over all workers; null: as fast as the endpoint answers.",
         },
     },
@@ -96,8 +99,8 @@ HEALTH = _whole(
 
 _WRITABLE: dict[str, Any] = {
     "type": {"type": "string", "enum": ["integration"]},
-    "name": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S"},
-    "description": {"type": "string", "maxLength": 2_000},
+    "name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"},
+    "description": {"type": "string", "maxLength": given.LONGEST_DESCRIPTION},
     "enabled": {"type": "boolean", "default": False},
     "integration_type": {
         "type": "string",
@@ -215,9 +218,9 @@ COMPONENTS = {
 """The schemas by the names that clients know them by."""
 
 
-def body(*, required: list[str]) -> dict[str, Any]:
+def body(*, required: Sequence[str]) -> dict[str, Any]:
     """Describe a request's body."""
-    data = {"type": "object", "required": required, "properties": _WRITABLE}
+    data = {"type": "object", "required": list(required), "properties": _WRITABLE}
     return {"requestBody": {"required": True, **_content(_whole({"data": data}))}}
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, StrictInt
 
 from postrider.control import integrations
+from postrider.control.given import REQUIRED
 from postrider.domain.access import Caller, Permission
 from postrider.domain.breaker import State
 from postrider.domain.integration import Integration
@@ -65,7 +66,7 @@ def list_integrations(services: ServicesDep, caller: Reader, page: OffsetPageDep
 @router.post(
     "",
     responses=schemas.one("Integration"),
-    openapi_extra=schemas.body(required=["type", "name", "observes", "configuration"]),
+    openapi_extra=schemas.body(required=REQUIRED),
 )
 def create_integration(services: ServicesDep, caller: Writer, body: Given) -> JSONResponse:
     """Create an integration; the answer alone holds its signing secret in clear."""
@@ -82,7 +83,7 @@ def get_integration(services: ServicesDep, caller: Reader, integration_id: UUID)
 @router.put(
     "/{integration_id:uuid}",
     responses=schemas.one("Integration") | answers(409),
-    openapi_extra=schemas.body(required=[]),
+    openapi_extra=schemas.body(required=()),
 )
 def update_integration(services: ServicesDep, caller: Writer, integration_id: UUID, body: Given) -> JSONResponse:
     """Change what is given of an integration; the rest stays.
