@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from queue import Queue
+
 import pytest
 from house import House
 from servers.process import wait_until
@@ -78,3 +81,30 @@ def test_who_goes_first_does_not_keep_the_others_for_ever() -> None:
         "well-8",
         "unknown-2",
     ]
+
+
+def test_others_are_served_few_at_a_time() -> None:
+    """However many threads ask, one item of the others is in hand; who goes first is served beside it at once."""
+    agenda: Agenda[str] = Agenda(goes_first=lambda item: item.startswith("well"), others_at_once=1)
+    taken: Queue[str | None] = Queue()
+
+    def serve() -> None:
+        while (item := agenda.take()) is not None:
+            taken.put(item)
+
+    threads = [threading.Thread(target=serve) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    agenda.add("unknown-0")
+    agenda.add("unknown-1")
+    agenda.add("well")
+    first, second = sorted([str(taken.get(timeout=10)), str(taken.get(timeout=10))])
+    held_back = taken.empty()
+    agenda.done(first)
+    third = taken.get(timeout=10)
+    agenda.close()
+    for thread in threads:
+        thread.join()
+
+    assert (first, second, third) == ("unknown-0", "well", "unknown-1")
+    assert held_back

@@ -20,15 +20,23 @@ FIRST_IN_A_ROW = 4
 class Agenda(Generic[Item]):
     """A fair queue in which an item stands at most once, with appointments; some items go before the others."""
 
-    def __init__(self, *, goes_first: Callable[[Item], bool] = lambda _: False) -> None:
-        """`goes_first` is asked when an item asks for its turn; it must not block."""
+    def __init__(
+        self, *, goes_first: Callable[[Item], bool] = lambda _: False, others_at_once: int | None = None
+    ) -> None:
+        """`goes_first` is asked when an item asks for its turn; it must not block.
+
+        Of the others at most `others_at_once` are served at a time: threads that are busy with them are in the way of
+        those that go first, who wait for the interpreter's lock behind each.
+        """
         self._changed = threading.Condition()
-        self._goes_first = goes_first
+        self._goes_first, self._others_at_once = goes_first, others_at_once
         self._first: deque[Item] = deque()
         self._ready: deque[Item] = deque()
         self._first_in_a_row = 0
         self._queued: set[Item] = set()
         self._served: set[Item] = set()
+        self._others: set[Item] = set()
+        """Those of the served that do not go first."""
         self._again: set[Item] = set()
         self._appointments: list[tuple[float, int, Item]] = []
         self._moments: dict[Item, float] = {}
@@ -54,7 +62,7 @@ class Agenda(Generic[Item]):
         with self._changed:
             while not self._closed:
                 self._promote(time.monotonic())
-                if self._first or self._ready:
+                if self._first or self._others_may():
                     item = self._next()
                     self._queued.discard(item)
                     self._served.add(item)
@@ -66,6 +74,9 @@ class Agenda(Generic[Item]):
         """End an item's turn."""
         with self._changed:
             self._served.discard(item)
+            if item in self._others:
+                self._others.discard(item)
+                self._changed.notify()
             if item in self._again:
                 self._again.discard(item)
                 self._add(item)
@@ -96,12 +107,17 @@ class Agenda(Generic[Item]):
             (self._first if self._goes_first(item) else self._ready).append(item)
             self._changed.notify()
 
+    def _others_may(self) -> bool:
+        return bool(self._ready) and (self._others_at_once is None or len(self._others) < self._others_at_once)
+
     def _next(self) -> Item:
-        if self._first and (not self._ready or self._first_in_a_row < FIRST_IN_A_ROW):
+        if self._first and (not self._others_may() or self._first_in_a_row < FIRST_IN_A_ROW):
             self._first_in_a_row += 1
             return self._first.popleft()
         self._first_in_a_row = 0
-        return self._ready.popleft()
+        item = self._ready.popleft()
+        self._others.add(item)
+        return item
 
     def _promote(self, now: float) -> None:
         while self._appointments and self._appointments[0][0] <= now:

@@ -16,6 +16,8 @@ from .drain import Budget, Drain
 
 KEPT_DRAINS = 2_000
 """Idle drains that are kept, with their open connections, for the next ring."""
+THREADS_FOR_ONE_UNKNOWN = 4
+"""Of so many threads one serves endpoints that are not known to answer."""
 
 log = structlog.get_logger()
 
@@ -27,7 +29,9 @@ class Dispatcher:
         self._services = services
         self._holder = services.ids.new()
         self._budget = Budget(in_flight)
-        self._agenda: Agenda[UUID] = Agenda(goes_first=self._answers)
+        self._agenda: Agenda[UUID] = Agenda(
+            goes_first=self._answers, others_at_once=max(threads // THREADS_FOR_ONE_UNKNOWN, 1)
+        )
         self._drains: dict[UUID, Drain] = {}
         self._guard = threading.Lock()
         self._stopping = False

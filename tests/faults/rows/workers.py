@@ -126,7 +126,7 @@ def one_ring_a_hundred_times(grounds: Grounds) -> Figures:
     return account.figures(broken=[*_none_twice(account.duplicates), *more], note="one attempt for each delivery")
 
 
-@row("lease-expired", "a worker frozen in mid-send until its leases are over")
+@row("lease-expired", "a worker frozen in mid-send until its leases are over", long=True)
 def a_lease_ends_in_mid_send(grounds: Grounds) -> Figures:
     """What the frozen worker held is delivered by another; when it wakes, its stale tokens change no row."""
     with a_world(grounds) as world:
