@@ -21,7 +21,7 @@ from postrider.domain.signature import DEFAULT_OVERLAP, SECRET_BYTES, retire, si
 from postrider.services import Services
 from postrider.store import deliveries, events, health, integrations
 from postrider.store.engine import Transaction
-from postrider.transports.configuration import TransportConfiguration, mask, masked, secret_fields, unmasked
+from postrider.transports.configuration import TransportConfiguration, mask, masked, revised, secret_fields
 
 from . import event_types, given, policies
 from .given import Given
@@ -256,7 +256,7 @@ def _configuration(services: Services, old: Integration, new_type: str, wanted: 
     raw = wanted.raw["configuration"]
     # The secrets of one type are no other type's: a mask in a new type's configuration is not put back.
     stored = old.configuration if new_type == old.integration_type else {}
-    return model.parse(unmasked(model, raw, stored) if isinstance(raw, dict) else raw).stored()
+    return revised(model, raw, stored)
 
 
 def _blank(services: Services, tenant_id: UUID) -> Integration:

@@ -26,6 +26,8 @@ BATCH = 10
 """The most messages that SQS takes in a call."""
 CALLS_AT_ONCE = 4
 
+_CREDENTIAL = Secret(sent_to=("url", "region"))
+"""Never sent to a URL's host; but the owner of a queue is told by AWS with which key it was used."""
 _QUEUE_PATH = re.compile(r"/(?:[A-Za-z0-9_-]+/)+[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_]{1,128}")
@@ -66,11 +68,11 @@ class SqsConfiguration(TransportConfiguration):
         description="The queue's URL, as SQS shows it. A FIFO queue's ends with .fifo.",
         examples=["https://sqs.eu-west-1.amazonaws.com/123456789012/orders"],
     )
-    aws_access_key_id: Annotated[str, Secret(), AfterValidator(_check_access_key_id)] = Field(
+    aws_access_key_id: Annotated[str, _CREDENTIAL, AfterValidator(_check_access_key_id)] = Field(
         title="AWS access key id",
         description="Of a user that may do sqs:SendMessage on the queue, and nothing else.",
     )
-    aws_secret_access_key: Annotated[str, Secret(), AfterValidator(_check_secret_access_key)] = Field(
+    aws_secret_access_key: Annotated[str, _CREDENTIAL, AfterValidator(_check_secret_access_key)] = Field(
         title="AWS secret access key", description="The secret that belongs to the access key id."
     )
     region: Annotated[str, AfterValidator(_check_region)] = Field(

@@ -17,10 +17,12 @@ SHORTEST_WITH_TAIL = 8
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Marks a field as secret: `Annotated[str, Secret()]`."""
+    """Marks a field as secret: `Annotated[str, Secret(sent_to=("url",))]`."""
 
     shown_to_writers: bool = False
     """A key that may write integrations reads it in clear, as Elastic Path shows a webhook's `secret_key`."""
+    sent_to: tuple[str, ...] | None = None
+    """The fields that say where it is sent or used; None: any that is no secret itself may."""
 
 
 class TransportConfiguration(BaseModel):
@@ -29,6 +31,12 @@ class TransportConfiguration(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=False, allow_inf_nan=False
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        for name, mark in secret_fields(cls).items():
+            for wrong in set(mark.sent_to or ()) - cls.model_fields.keys():
+                raise TypeError(f"{cls.__name__}: {name} is sent to {wrong}, which is no field of it")
 
     @classmethod
     def parse(cls, given: object) -> Self:
@@ -87,7 +95,39 @@ def _hidden(mark: Secret | None, value: object, *, for_writer: bool) -> bool:
     return mark is not None and isinstance(value, str) and not (for_writer and mark.shown_to_writers)
 
 
-def unmasked(
+def revised(model: type[TransportConfiguration], given: object, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a caller gave in the place of a stored configuration, and give it as it is to be stored.
+
+    Secrets that were given as they are shown stay as they were: but a hidden one only while it is sent to where it was,
+    or else who may not see it could have it sent to them. Raises InvalidInput.
+    """
+    if not isinstance(given, Mapping):
+        return model.parse(given).stored()
+    filled = _unmasked(model, given, stored)
+    new = model.parse(filled).stored()
+    for name, mark in secret_fields(model).items():
+        if filled.get(name) != given.get(name) and not mark.shown_to_writers:
+            _check_stays(name, _destinations(model, mark), new, stored)
+    return new
+
+
+def _destinations(model: type[TransportConfiguration], mark: Secret) -> list[str]:
+    if mark.sent_to is not None:
+        return list(mark.sent_to)
+    secrets = secret_fields(model)
+    return [name for name in model.model_fields if name not in secrets]
+
+
+def _check_stays(name: str, destinations: list[str], new: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    for other in destinations:
+        if new.get(other) != stored.get(other):
+            raise InvalidInput(
+                f"data.configuration.{name}",
+                f"{name}: send it anew for the new {other}; its mask keeps it only for the old",
+            )
+
+
+def _unmasked(
     model: type[TransportConfiguration], given: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Put the stored secrets in the place of their own masks.

@@ -87,9 +87,9 @@ class StompConfiguration(TransportConfiguration):
     username: _Text | None = Field(
         None, title="User name", description="Who may write to the destination.", max_length=LONGEST_TEXT
     )
-    password: Annotated[str | None, Secret(), AfterValidator(lambda text: text and _check_text(text))] = Field(
-        None, title="Password", description="The user's password.", max_length=LONGEST_TEXT
-    )
+    password: Annotated[
+        str | None, Secret(sent_to=("addresses",)), AfterValidator(lambda text: text and _check_text(text))
+    ] = Field(None, title="Password", description="The user's password.", max_length=LONGEST_TEXT)
 
 
 class StompTransport:
