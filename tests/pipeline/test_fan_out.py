@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from house import House
 from servers.receiver import Receiver
+from sqlalchemy import update
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from postrider.control import tenants as tenant_control
 from postrider.domain.delivery import DeliveryStatus
-from postrider.pipeline.fan_out import BatchLimits, fan_out_round, fan_out_tenant
+from postrider.pipeline.fan_out import BatchLimits, Resting, fan_out_round, fan_out_tenant
+from postrider.store.tables import integrations
 
 
 def test_patterns_choose_the_integrations(house: House, receiver: Receiver) -> None:
@@ -112,3 +116,48 @@ def test_tenants_take_turns(house: House, receiver: Receiver) -> None:
 
     assert fan_out_tenant(house.services, other.id).events == 0
     assert len(house.deliveries()) == 10
+
+
+def break_fan_out(house: House, receiver: Receiver) -> None:
+    """Give the house's own tenant an integration whose row fan-out cannot read."""
+    integration = house.integrate(receiver.url)
+    house.fan_out()
+    with house.services.database.write() as tx:
+        tx.execute(update(integrations).where(integrations.c.id == integration.id).values(observes=5))
+
+
+def test_one_tenants_trouble_held_up_the_events_of_the_others(house: House, receiver: Receiver) -> None:
+    """An unexpected error with one tenant's events leaves those of the tenants behind it alone."""
+    others = [tenant_control.create_tenant(house.services, name=name) for name in ("second", "third")]
+    break_fan_out(house, receiver)
+    for tenant in (house.tenant, *others):
+        house.publish("order.paid", tenant=tenant)
+
+    with capture_logs() as logs:
+        fan_out_round(house.services)
+
+    assert [fan_out_tenant(house.services, other.id).events for other in others] == [0, 0]
+    assert [log["tenant_id"] for log in failures(logs)] == [str(house.tenant.id)]
+
+
+def test_a_tenant_in_trouble_rests(house: House, receiver: Receiver) -> None:
+    """It is not tried again with each event of another tenant, but after its rest."""
+    other = tenant_control.create_tenant(house.services, name="other")
+    break_fan_out(house, receiver)
+    house.publish("order.paid")
+    long, short = Resting(seconds=3_600), Resting(seconds=0)
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            house.publish("order.paid", tenant=other)
+            assert fan_out_round(house.services, resting=long) == []
+        assert fan_out_round(house.services, resting=long) is None
+        while_resting = len(failures(logs))
+        assert [fan_out_round(house.services, resting=short) for _ in range(2)] == [None, None]
+
+    assert while_resting == 1
+    assert len(failures(logs)) == 3
+
+
+def failures(logs: list[EventDict]) -> list[EventDict]:
+    return [log for log in logs if log["event"] == "fan_out.tenant_failed"]

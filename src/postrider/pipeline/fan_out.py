@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,8 +33,28 @@ class BatchLimits:
 
 
 LIMITS = BatchLimits()
+REST_SECONDS = 5.0
 
 log = structlog.get_logger()
+
+
+class Resting:
+    """The tenants whose events could not be fanned out just now: each is let alone for a while, then tried again."""
+
+    def __init__(self, seconds: float = REST_SECONDS) -> None:
+        self._seconds = seconds
+        self._until: dict[UUID, float] = {}
+
+    def add(self, tenant_id: UUID) -> None:
+        """Let a tenant alone from now on."""
+        self._until[tenant_id] = time.monotonic() + self._seconds
+
+    def has(self, tenant_id: UUID) -> bool:
+        """Tell whether a tenant is still to be let alone."""
+        if self._until.get(tenant_id, 0) > time.monotonic():
+            return True
+        self._until.pop(tenant_id, None)
+        return False
 
 
 class FanOut:
@@ -43,6 +64,7 @@ class FanOut:
         """`wake` gets the integrations that have new deliveries, before they are rung."""
         self._services, self._wake = services, wake
         self._poked = threading.Event()
+        self._resting = Resting()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="fan-out", daemon=True)
 
@@ -78,24 +100,37 @@ class FanOut:
         with self._services.database.write_once() as tx:
             bells.any_tenant_unring(tx, bells.FAN_OUT)
         while not self._stopping:
-            woken = fan_out_round(self._services)
+            woken = fan_out_round(self._services, resting=self._resting)
             if woken is None:
                 return
             self._wake(woken)
             self._services.ring.deliver(woken)
 
 
-def fan_out_round(services: Services, limits: BatchLimits = LIMITS) -> list[UUID] | None:
+def fan_out_round(
+    services: Services, limits: BatchLimits = LIMITS, *, resting: Resting | None = None
+) -> list[UUID] | None:
     """Fan out one batch of every tenant that has events waiting; None when none had.
 
-    Tenants take turns, so that one tenant's flood does not hold up another's event. Gives the integrations that have
-    something to deliver now.
+    Tenants take turns, so that one tenant's flood does not hold up another's event; nor does its trouble: that is
+    logged, and it rests. Gives the integrations that have something to deliver now.
     """
+    resting = resting or Resting()
     woken: dict[UUID, None] = {}
     tenant_id: UUID | None = None
     found = False
     while (tenant_id := _next_tenant(services, tenant_id)) is not None:
-        batch = fan_out_tenant(services, tenant_id, limits)
+        if resting.has(tenant_id):
+            continue
+        try:
+            batch = fan_out_tenant(services, tenant_id, limits)
+        except PostriderError:
+            # The database is away: for the other tenants too.
+            raise
+        except Exception:
+            log.exception("fan_out.tenant_failed", tenant_id=str(tenant_id))
+            resting.add(tenant_id)
+            continue
         found = found or batch.events > 0
         woken |= dict.fromkeys(batch.integration_ids)
     return list(woken) if found else None
