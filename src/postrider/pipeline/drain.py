@@ -13,15 +13,14 @@ import structlog
 from postrider.domain.breaker import speaks_of_endpoint
 from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
 from postrider.domain.errors import PostriderError, SecretUnreadable
-from postrider.domain.integration import Integration
-from postrider.domain.message import Message, Sender, compose
+from postrider.domain.message import Message, compose
 from postrider.domain.outcome import Outcome, Verdict
-from postrider.domain.ports import Flight, FlightLimits, Transport
 from postrider.domain.retry import Decision, Verb, decide
 from postrider.services import Services
-from postrider.store import claims, integrations, tenants
+from postrider.store import claims
 from postrider.store.claims import Settlement
 
+from .flights import Flights, Opened
 from .health import HealthNotes, Told
 from .intake import Intake
 from .slot import LEASE, share
@@ -59,21 +58,11 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """An integration at one version, and the flight that serves it."""
-
-    integration: Integration
-    sender: Sender
-    transport: Transport
-    flight: Flight
-
-
-@dataclass(frozen=True, slots=True)
 class _Flying:
     """A delivery that this process holds, and how it was sent."""
 
     claimed: Claimed
-    opened: _Opened
+    opened: Opened
 
 
 @dataclass(slots=True)
@@ -89,12 +78,11 @@ class Drain:
     """Asks for a turn; given to flights."""
     heard: bool = True
     """There may be due deliveries."""
-    _opened: _Opened | None = None
-    _retiring: list[_Opened] = field(default_factory=list)
     _held: dict[UUID, _Flying] = field(default_factory=dict)
     _landed: dict[UUID, Outcome] = field(default_factory=dict)
     _unsent: list[UUID] = field(default_factory=list)
     _settle_at: float = 0.0
+    _flights: Flights = field(init=False)
     _intake: Intake = field(init=False)
     _health: HealthNotes = field(init=False)
     _closing: bool = False
@@ -108,6 +96,7 @@ class Drain:
     """The delivery that shows whether a parked integration is back."""
 
     def __post_init__(self) -> None:
+        self._flights = Flights(self.services, self.integration_id, self.wake)
         self._intake = Intake(self.services, self.integration_id, self.holder)
         self._health = HealthNotes(self.services, self.integration_id)
 
@@ -133,9 +122,7 @@ class Drain:
 
     def close(self) -> None:
         """Close the flights; only when idle."""
-        for opened in (*self._retiring, *([self._opened] if self._opened else [])):
-            opened.flight.close()
-        self._opened, self._retiring = None, []
+        self._flights.close()
 
     def _turn(self, *, stopping: bool) -> float | None:
         self._collect()
@@ -170,18 +157,17 @@ class Drain:
     def _keep_slot(self) -> None:
         """Keep others out while attempts are under way, however long they take."""
         renew_at, now = self._intake.renew_at(), self.services.clock.now()
-        if self._held and self._opened is not None and renew_at is not None and now >= renew_at:
-            self._intake.admitted(self._opened.integration.policy, now)
+        if self._held and self._flights.current is not None and renew_at is not None and now >= renew_at:
+            self._intake.admitted(self._flights.current.integration.policy, now)
 
     # -- outcomes ----------------------------------------------------------------------------------------------------
 
     def _collect(self) -> None:
         had = bool(self._landed)
-        for opened in (*self._retiring, *([self._opened] if self._opened else [])):
-            for landed in opened.flight.take(0):
-                # What is not held any more was taken back by the sweep: its row has moved on without us.
-                if landed.message_id in self._held:
-                    self._landed.setdefault(landed.message_id, landed.outcome)
+        for landed in self._flights.landed():
+            # What is not held any more was taken back by the sweep: its row has moved on without us.
+            if landed.message_id in self._held:
+                self._landed.setdefault(landed.message_id, landed.outcome)
         if self._landed and not had:
             self._settle_at = time.monotonic() + SETTLE_AFTER_SECONDS
 
@@ -241,12 +227,9 @@ class Drain:
 
     def _ground(self) -> None:
         """Give back what no byte was sent of: the far side is not worth trying now."""
-        if self._opened is not None:
-            self._unsent += self._opened.flight.close()
-            self._retiring.append(self._opened)
-            self._opened = None
-            self._return_unsent()
-            self._close_retired()
+        self._unsent += self._flights.ground()
+        self._return_unsent()
+        self._close_retired()
 
     def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
         decision = self._decide(flying, outcome, now)
@@ -284,11 +267,7 @@ class Drain:
         self._close_retired()
 
     def _close_retired(self) -> None:
-        """Close the flights of earlier versions that have nothing in the air any more."""
-        for opened in list(self._retiring):
-            if not any(flying.opened is opened for flying in self._held.values()):
-                opened.flight.close()
-                self._retiring.remove(opened)
+        self._flights.close_retired(flying.opened for flying in self._held.values())
 
     def _tell(self, settled: list[Settlement], moved: set[UUID]) -> None:
         for one in settled:
@@ -313,10 +292,10 @@ class Drain:
     def _fill(self) -> None:
         # Said before the look, so that a ring during the look is not lost.
         self.heard = False
-        if self._opened is None and not self._open():
+        if self._flights.current is None and not self._open():
             return
-        assert self._opened is not None  # noqa: S101 - opened above
-        policy, now = self._opened.integration.policy, self.services.clock.now()
+        assert self._flights.current is not None  # noqa: S101 - opened above
+        policy, now = self._flights.current.integration.policy, self.services.clock.now()
         if not self._intake.admitted(policy, now):
             # A holder that was killed renews its lease no more: one more look tells.
             self._again_at = None if self._kept_out else time.monotonic() + LEASE.total_seconds()
@@ -340,29 +319,29 @@ class Drain:
         return None if moment is None else time.monotonic() + (moment - now).total_seconds()
 
     def _room(self) -> int:
-        assert self._opened is not None  # noqa: S101 - the caller opened it
+        assert self._flights.current is not None  # noqa: S101 - the caller opened it
         if any(flying.claimed.lost >= LOST_ALONE for flying in self._held.values()):
             return 0
         own = self._in_flight()
         return min(
-            self._opened.flight.room(),
+            self._flights.current.flight.room(),
             min(self._own_share(), self._window) - own,
             max(self.budget.room(), ALWAYS - own),
             CLAIM_LIMIT,
         )
 
     def _own_share(self) -> int:
-        return share(self._opened.integration.policy) if self._opened else 1
+        return share(self._flights.current.integration.policy) if self._flights.current else 1
 
     def _in_flight(self) -> int:
         return len(self._held) - len(self._landed)
 
     def _send(self, claimed: list[Claimed], now: datetime) -> None:
-        if claimed[0].integration_version != self._version() and not self._reopen():
+        if claimed[0].integration_version != self._flights.version() and not self._reopen():
             self._give_back_claimed(claimed)
             return
-        assert self._opened is not None  # noqa: S101 - reopened above
-        opened = self._opened
+        assert self._flights.current is not None  # noqa: S101 - reopened above
+        opened = self._flights.current
         if claimed[0].lease_until < self.services.clock.now() + opened.integration.policy.timeout:
             # The lease is shorter than an attempt may take: the timeout was raised, or the claim took long.
             self._give_back_claimed(claimed)
@@ -380,7 +359,7 @@ class Drain:
         finally:
             self._return_unsent()
 
-    def _compose(self, opened: _Opened, claimed: Claimed, now: datetime) -> Message | None:
+    def _compose(self, opened: Opened, claimed: Claimed, now: datetime) -> Message | None:
         try:
             return compose(
                 claimed,
@@ -397,33 +376,18 @@ class Drain:
             self._settle_at = time.monotonic()
             return None
 
-    def _version(self) -> int:
-        return self._opened.integration.version if self._opened else -1
-
     def _open(self) -> bool:
-        """Read the integration and open its flight; False when it is gone or cannot be read."""
+        """Serve the integration as it is now; False when it is gone or cannot be read."""
         try:
-            with self.services.database.read() as tx:
-                integration = integrations.any_tenant_get(tx, self.services.box, self.integration_id)
-                tenant = tenants.get(tx, integration.tenant_id) if integration else None
+            return self._flights.open()
         except SecretUnreadable:
-            # Nothing was claimed: what is due waits, and is looked for again by the sweep.
+            # What is due waits, and is looked for again by the sweep.
             self._health.secrets_unreadable()
             return False
-        if integration is None or tenant is None:
-            return False
-        policy = integration.policy
-        transport = self.services.transports.get(integration.integration_type)
-        limits = FlightLimits(policy.timeout, policy.max_in_flight, policy.success_statuses)
-        sender = Sender(str(tenant.id), tenant.org_id, self.services.options.public_url)
-        self._opened = _Opened(integration, sender, transport, transport.open(integration, limits, self.wake))
-        return True
 
     def _reopen(self) -> bool:
         """Go on with the integration as it is now; what is in flight ends as it began."""
-        if self._opened is not None:
-            self._retiring.append(self._opened)
-            self._opened = None
+        self._flights.retire()
         return self._open()
 
     # -- giving back -------------------------------------------------------------------------------------------------
@@ -433,8 +397,7 @@ class Drain:
         self.heard = False
         if not self._closing:
             self._closing = True
-            for opened in (*self._retiring, *([self._opened] if self._opened else [])):
-                self._unsent += opened.flight.close()
+            self._unsent += self._flights.close()
         self._return_unsent()
 
     def _return_unsent(self) -> None:
