@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from postrider.bell.ringer import FAN_OUT, Ringer
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.errors import Unavailable
 from postrider.pipeline import redrive
+from postrider.pipeline.drain import Budget, Drain
 from postrider.pipeline.fan_out import FanOut
 from postrider.pipeline.publish import NewEvent, Publisher, Publishing
 from postrider.store import bells
@@ -211,3 +213,26 @@ def test_what_people_send_again_is_rung_for(house: House, receiver: Receiver, re
         redrive.redrive(house.services, house.tenant.id, delivery.id, force=True)
 
     assert (house.ring.fan_outs, house.ring.rung) == ((1, []) if replayed else (0, [integration.id]))
+
+
+class Watched(Drain):
+    """A drain that tells what it says of having heard something."""
+
+    said: ClassVar[list[bool]] = []
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "heard":
+            self.said.append(bool(value))
+        super().__setattr__(name, value)
+
+
+def test_a_ring_at_the_end_of_a_look_was_forgotten(house: House, receiver: Receiver) -> None:
+    """After a look that found nothing a drain does not write once more that it has heard nothing: it may have since."""
+    integration = house.integrate(receiver.url)
+    Watched.said.clear()
+    drain = Watched(integration.id, house.services, house.services.ids.new(), Budget(10), wake=lambda: None)
+
+    drain.turn(stopping=False)
+    drain.close()
+
+    assert Watched.said == [True, False]

@@ -149,9 +149,8 @@ class Drain:
         now = time.monotonic()
         if self.heard:
             return now + (STARVED_SECONDS if self._starved else 0)
-        if self._again_at is None or self._again_at > now + KEEP_SLOT_SECONDS:
-            due = self._intake.release()
-            self.heard = self.heard or due
+        if (self._again_at is None or self._again_at > now + KEEP_SLOT_SECONDS) and self._intake.release():
+            self.heard = True
         return now if self.heard else self._again_at
 
     def _keep_slot(self) -> None:
@@ -308,7 +307,9 @@ class Drain:
             self.heard = True
             return
         taken = self._intake.take(policy, room=room, in_flight=self._in_flight(), now=now)
-        self.heard = self.heard or taken.more
+        if taken.more:
+            # Never written as False here: a wake may have come since it was said above.
+            self.heard = True
         self._again_at = self._monotonic(taken.again_at, now)
         if taken.claimed:
             self._send(taken.claimed, now)
