@@ -15,6 +15,7 @@ from postrider.domain.breaker import (
     State,
     after_failures,
     is_given_up,
+    probe_given_back,
     probing,
     speaks_of_endpoint,
 )
@@ -121,3 +122,16 @@ def test_nothing_but_failures_for_five_days_is_given_up(
 ) -> None:
     """Both are needed: five days since the first failure of the row, and ten failures in it."""
     assert is_given_up(failures, since, NOW) is given_up
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [CLOSED, Breaker(10, NOW, NOW + timedelta(seconds=60), 1), Breaker(10, NOW, NOW + timedelta(seconds=5), 0)],
+)
+def test_only_ones_own_right_to_probe_is_given_back(meanwhile: Breaker) -> None:
+    """A probe that was not sent lets the next one through at once, unless the breaker has moved on since."""
+    until = NOW + timedelta(seconds=30)
+    mine = probing(Breaker(10, NOW, NOW, 1), until)
+
+    assert probe_given_back(mine, until, now=NOW).state(NOW) is State.HALF_OPEN
+    assert probe_given_back(meanwhile, until, now=NOW) == meanwhile

@@ -15,6 +15,7 @@ from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.integration import Integration
 from postrider.pipeline import redrive
 from postrider.pipeline.fan_out import fan_out_round
+from postrider.pipeline.intake import Intake
 from postrider.pipeline.sweep import take_back
 from postrider.store import claims, health
 from postrider.store.deliveries import DeliveryFilter
@@ -281,3 +282,58 @@ def test_a_redrive_by_filter_probes_at_once(house: House, receiver: Receiver) ->
 
     assert breaker_of(house, integration) == CLOSED
     assert {one.status for one in house.deliveries(integration_id=integration.id)} == {DeliveryStatus.DELIVERED}
+
+
+def test_a_probe_that_was_not_sent_kept_everybody_waiting_for_its_lease(house: House, receiver: Receiver) -> None:
+    """A probe that is given back, because the timeout was raised meanwhile, is followed by another at once."""
+    integration = parked(house, receiver, timeout_seconds=1)
+    house.publish("order.paid")
+    house.fan_out()
+    house.dispatcher.wake([integration.id])
+    wait_until(house.dispatcher.idle, "it has seen the integration as it was")
+    house.change(integration, delivery={"timeout_seconds": 60})
+    house.clock.move(seconds=7)
+    receiver.answer(200, path="/hook")
+
+    house.run_until_idle()
+
+    assert len(receiver.requests) == 1
+    assert breaker_of(house, integration) == CLOSED
+
+
+def test_a_stopped_worker_kept_its_right_to_probe(house: House, receiver: Receiver) -> None:
+    """The right to probe is given back with the probe, so that another worker has it at once."""
+    integration = parked(house, receiver)
+    house.publish("order.paid")
+    house.fan_out()
+    house.clock.move(seconds=7)
+    stopped, other = (intake(house, integration) for _ in range(2))
+    (probe,) = stopped.take(integration.policy, room=1, in_flight=0, now=house.clock.now()).claimed
+    while_it_probes = other.take(integration.policy, room=1, in_flight=0, now=house.clock.now())
+
+    stopped.give_back([probe], house.clock.now())
+    (next_probe,) = other.take(integration.policy, room=1, in_flight=0, now=house.clock.now()).claimed
+
+    assert while_it_probes.claimed == []
+    assert (next_probe.delivery_id, next_probe.attempt) == (probe.delivery_id, probe.attempt)
+
+
+def test_a_probe_that_is_given_back_late_leaves_the_next_one_alone(house: House, receiver: Receiver) -> None:
+    """Who gives a probe back after somebody else got the right to probe takes it from nobody."""
+    integration = parked(house, receiver)
+    house.publish("order.paid", "order.paid")
+    house.fan_out()
+    house.clock.move(seconds=7)
+    slow, quick, third = (intake(house, integration) for _ in range(3))
+    (first,) = slow.take(integration.policy, room=1, in_flight=0, now=house.clock.now()).claimed
+    house.clock.move(seconds=31)
+    quick.take(integration.policy, room=1, in_flight=0, now=house.clock.now())
+
+    slow.give_back([first], house.clock.now())
+
+    assert third.take(integration.policy, room=1, in_flight=0, now=house.clock.now()).claimed == []
+
+
+def intake(house: House, integration: Integration) -> Intake:
+    """Claim as a worker of its own does."""
+    return Intake(house.services, integration.id, house.services.ids.new())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,8 @@ class Outage:
     """Makes a SQLite database refuse every write from `begin` to `end`, as a disk that went read-only does."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stop_looking: Callable[[], None] = lambda: None
         self.refused = 0
         self._on = False
         event.listen(database.engine, "checkout", self._prepare)
@@ -29,7 +31,18 @@ class Outage:
     def begin(self) -> None:
         self._on = True
 
+    def begin_after(self, words: str) -> None:
+        """Begin behind the transaction in which a statement begins with these words."""
+
+        def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            self._on = self._on or statement.startswith(words)
+
+        event.listen(self._database.engine, "before_cursor_execute", look)
+        self._stop_looking = lambda: event.remove(self._database.engine, "before_cursor_execute", look)
+
     def end(self) -> None:
+        self._stop_looking()
+        self._stop_looking = lambda: None
         self._on = False
 
     def _prepare(self, connection: Any, _record: object, _proxy: object) -> None:
@@ -91,3 +104,23 @@ def test_an_outage_longer_than_the_lease_costs_an_attempt(house: House, outage: 
     delivery = house.only_delivery()
     assert (delivery.status, delivery.attempt) == (DeliveryStatus.DELIVERED, 2)
     assert [one.verdict for one in house.attempts(delivery)] == ["unknown", "delivered"]
+
+
+def test_what_was_claimed_as_the_outage_began_counted_as_lost(house: House, outage: Outage, receiver: Receiver) -> None:
+    """What is not to be sent after all, and cannot be given back at that moment, is given back when it can be."""
+    integration = house.integrate(receiver.url, delivery={"timeout_seconds": 1})
+    house.publish("order.paid")
+    house.run_until_idle()
+    house.change(integration, delivery={"timeout_seconds": 60})
+    house.publish(*["order.paid"] * 5)
+    house.fan_out()
+
+    outage.begin_after("UPDATE deliveries SET status")
+    house.dispatcher.wake([integration.id])
+    wait_until(lambda: outage.refused > 1, "it was tried more than once", seconds=10)
+    outage.end()
+    wait_until(house.dispatcher.idle, "the dispatcher is idle", seconds=10)
+
+    assert {(one.status, one.attempt, one.lost) for one in house.deliveries(event_type="order.paid")} == {
+        (DeliveryStatus.DELIVERED, 1, 0)
+    }

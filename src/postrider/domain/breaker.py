@@ -85,6 +85,12 @@ def probing(breaker: Breaker, until: datetime) -> Breaker:
     return Breaker(breaker.failures, breaker.opened_at, until, breaker.probes)
 
 
+def probe_given_back(breaker: Breaker, until: datetime, *, now: datetime) -> Breaker:
+    """Let another delivery through at once when the one that was let through until then was not sent after all."""
+    # Another moment stands there when it has been closed, opened anew or probed by somebody else meanwhile.
+    return probing(breaker, now) if breaker.parked_until == until else breaker
+
+
 def is_given_up(failures_in_row: int, failing_since: datetime | None, now: datetime) -> bool:
     """Tell whether an integration did nothing but fail for so long that it is to be disabled."""
     return failing_since is not None and failures_in_row >= GIVEN_UP_FAILURES and now - failing_since >= GIVEN_UP_AFTER

@@ -89,6 +89,8 @@ class Claimed:
     """Proof of this claim: a settle without it changes nothing."""
     started_at: datetime
     lease_until: datetime
+    probe: bool = False
+    """It shows whether a parked integration is back; no other is let through until `lease_until`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Drain:
     """There may be due deliveries."""
     _held: dict[UUID, _Flying] = field(default_factory=dict)
     _landed: dict[UUID, Outcome] = field(default_factory=dict)
-    _unsent: list[UUID] = field(default_factory=list)
+    _unsent: dict[UUID, Claimed] = field(default_factory=dict)
+    """Claimed, and not sent: to be given back."""
     _settle_at: float = 0.0
     _flights: Flights = field(init=False)
     _intake: Intake = field(init=False)
@@ -92,8 +93,6 @@ class Drain:
     _kept_out: bool = False
     _again_at: float | None = None
     """Nothing may be claimed before this moment (monotonic)."""
-    _probe: UUID | None = None
-    """The delivery that shows whether a parked integration is back."""
 
     def __post_init__(self) -> None:
         self._flights = Flights(self.services, self.integration_id, self.wake)
@@ -110,7 +109,7 @@ class Drain:
 
     def idle(self) -> bool:
         """Tell whether nothing is left to do or to write down."""
-        return not self._held and not self.heard
+        return not self._held and not self._unsent and not self.heard
 
     def is_full(self) -> bool:
         """Tell whether a turn now would find no room: the next outcome asks for one."""
@@ -127,12 +126,13 @@ class Drain:
     def _turn(self, *, stopping: bool) -> float | None:
         self._collect()
         if stopping:
-            self._give_back()
+            self._claim_no_more()
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._again_at, self.heard = None, True
         if self._landed and not self._must_settle(stopping=stopping):
             return self._settle_at
         try:
+            self._give_back()
             # First what is to be sent: while it is under way there is time to write down what came back.
             if self.heard and not stopping:
                 self._fill()
@@ -203,13 +203,11 @@ class Drain:
             raise
         self._drop(list(self._landed))
         self._tell(settled, moved)
-        self._heed([Told(one.opened.integration, each.outcome) for one, each in zip(flying, settled, strict=True)], now)
+        told = [Told(one.opened.integration, each.outcome) for one, each in zip(flying, settled, strict=True)]
+        self._heed(told, now, probe=any(one.claimed.probe for one in flying))
 
-    def _heed(self, told: list[Told], now: datetime) -> None:
+    def _heed(self, told: list[Told], now: datetime, *, probe: bool) -> None:
         """Note what the outcomes say of the far side, and act on it."""
-        probe = self._probe is not None and self._probe not in self._held
-        if probe:
-            self._probe = None
         self._widen([one.outcome for one in told])
         standing = self._health.note(told, now, probe=probe)
         if standing.opened:
@@ -226,9 +224,8 @@ class Drain:
 
     def _ground(self) -> None:
         """Give back what no byte was sent of: the far side is not worth trying now."""
-        self._unsent += self._flights.ground()
-        self._return_unsent()
-        self._close_retired()
+        self._note_unsent(self._flights.ground())
+        self._give_back()
 
     def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
         decision = self._decide(flying, outcome, now)
@@ -313,8 +310,6 @@ class Drain:
         self._again_at = self._monotonic(taken.again_at, now)
         if taken.claimed:
             self._send(taken.claimed, now)
-            if taken.probe and taken.claimed[0].delivery_id in self._held:
-                self._probe = taken.claimed[0].delivery_id
 
     def _monotonic(self, moment: datetime | None, now: datetime) -> float | None:
         return None if moment is None else time.monotonic() + (moment - now).total_seconds()
@@ -338,27 +333,39 @@ class Drain:
         return len(self._held) - len(self._landed)
 
     def _send(self, claimed: list[Claimed], now: datetime) -> None:
-        if claimed[0].integration_version != self._flights.version() and not self._reopen():
-            self._give_back_claimed(claimed)
-            return
+        # Noted first, so that whatever comes between, what was not sent is given back.
+        self._unsent |= {one.delivery_id: one for one in claimed}
+        try:
+            if self._serves(claimed[0]):
+                self._put(claimed, now)
+        finally:
+            self._give_back()
+
+    def _serves(self, claimed: Claimed) -> bool:
+        """Serve the integration at the version of a claim, and tell whether its lease is long enough for an attempt."""
+        if claimed.integration_version != self._flights.version() and not self._reopen():
+            return False
         assert self._flights.current is not None  # noqa: S101 - reopened above
-        opened = self._flights.current
-        if claimed[0].lease_until < self.services.clock.now() + opened.integration.policy.timeout:
-            # The lease is shorter than an attempt may take: the timeout was raised, or the claim took long.
-            self._give_back_claimed(claimed)
+        if claimed.lease_until < self.services.clock.now() + self._flights.current.integration.policy.timeout:
+            # The timeout was raised, or the claim took long.
             self.heard = True
-            return
+            return False
+        return True
+
+    def _put(self, claimed: list[Claimed], now: datetime) -> None:
+        assert self._flights.current is not None  # noqa: S101 - the caller opened it
+        opened = self._flights.current
         fresh = [one for one in claimed if one.delivery_id not in self._held]
         self._held |= {one.delivery_id: _Flying(one, opened) for one in claimed}
         self.budget.used += len(fresh)
+        for one in claimed:
+            del self._unsent[one.delivery_id]
         try:
             messages = [message for one in fresh if (message := self._compose(opened, one, now)) is not None]
             opened.flight.put(messages)
         except Exception:
-            self._unsent += [one.delivery_id for one in fresh]
+            self._note_unsent([one.delivery_id for one in fresh if one.delivery_id not in self._landed])
             raise
-        finally:
-            self._return_unsent()
 
     def _compose(self, opened: Opened, claimed: Claimed, now: datetime) -> Message | None:
         try:
@@ -393,22 +400,22 @@ class Drain:
 
     # -- giving back -------------------------------------------------------------------------------------------------
 
-    def _give_back(self) -> None:
-        """Give back what no byte was sent of."""
+    def _claim_no_more(self) -> None:
         self.heard = False
         if not self._closing:
             self._closing = True
-            self._unsent += self._flights.close()
-        self._return_unsent()
+            self._note_unsent(self._flights.close())
 
-    def _return_unsent(self) -> None:
-        """Give back what is noted as not sent; what the database does not take now is tried again."""
-        if self._unsent:
-            self._give_back_claimed([self._held[delivery_id].claimed for delivery_id in self._unsent])
-            self._forget(self._unsent)
-            self._probe = None if self._probe in self._unsent else self._probe
-            self._unsent = []
+    def _note_unsent(self, delivery_ids: list[UUID]) -> None:
+        self._unsent |= {delivery_id: self._held[delivery_id].claimed for delivery_id in delivery_ids}
+        self._forget(delivery_ids)
 
-    def _give_back_claimed(self, claimed: list[Claimed]) -> None:
-        with self.services.database.write_once() as tx:
-            claims.any_tenant_give_back(tx, claimed, now=self.services.clock.now())
+    def _give_back(self) -> None:
+        """Give back what was not sent; what the database does not take now is tried again in the next turn."""
+        if not self._unsent:
+            return
+        now = self.services.clock.now()
+        # What is over its lease the sweep takes back.
+        if mine := [one for one in self._unsent.values() if one.lease_until > now]:
+            self._intake.give_back(mine, now)
+        self._unsent.clear()

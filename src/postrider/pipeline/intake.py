@@ -1,12 +1,12 @@
-"""What one drain may claim now: its slot, the breaker, the rate, and those that were lost with their worker."""
+"""What one drain may claim now, and gives back: its slot, the breaker, the rate, and what was lost with a worker."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from postrider.domain.breaker import CLOSED, State, probing
+from postrider.domain.breaker import CLOSED, State, probe_given_back, probing
 from postrider.domain.delivery import Claimed
 from postrider.domain.integration import DeliveryPolicy
 from postrider.domain.rate import grant
@@ -29,8 +29,6 @@ class Taken:
     """There may be more at once."""
     again_at: datetime | None = None
     """Nothing may be claimed before this moment."""
-    probe: bool = False
-    """The breaker is open: what was claimed shows whether the far side is back."""
 
 
 @dataclass(slots=True)
@@ -82,6 +80,16 @@ class Intake:
         if taken.claimed or in_flight or taken.again_at is not None:
             return taken
         return self._probe_or_suspect(policy, now)
+
+    def give_back(self, claimed: list[Claimed], now: datetime) -> None:
+        """Make due again what was claimed and not sent, as if it had not been; the right to probe goes with a probe."""
+        probe = next((one for one in claimed if one.probe), None)
+        with self.services.database.write_once() if probe is None else self.services.database.write() as tx:
+            if probe is not None:
+                breaker = health.any_tenant_hold(tx, self.integration_id).breaker
+                free = probe_given_back(breaker, probe.lease_until, now=now)
+                health.any_tenant_set_breaker(tx, self.integration_id, free)
+            claims.any_tenant_give_back(tx, claimed, now=now)
 
     def _many(self, policy: DeliveryPolicy, room: int, now: datetime, *, alone: bool = False) -> Taken:
         if policy.rate_limit is None:
@@ -145,7 +153,7 @@ class Intake:
                 until = now + self._lease(policy)
                 health.any_tenant_set_breaker(tx, self.integration_id, probing(breaker, until))
                 self._count_probe(tx, policy, now)
-        return Taken(claimed, probe=bool(claimed))
+        return Taken([replace(one, probe=True) for one in claimed])
 
     def _count_probe(self, tx: Transaction, policy: DeliveryPolicy, now: datetime) -> None:
         if policy.rate_limit is not None:
