@@ -48,7 +48,7 @@ def create(services: Services, tenant_id: UUID, data: object, *, by: Actor = POS
     given.require_all(data)
     new = _revised(services, _blank(services, tenant_id), wanted)
     with services.change(by) as change:
-        integrations.add(change.tx, services.box, new, secret_names=_secret_names(services, new))
+        integrations.add(change.tx, services.box, new, secret_names=_sealed_names(services, new))
         change.record(tenant_id, Action.INTEGRATION_CREATED, new.id, _told(services, None, new))
         _publish(services, change.tx, INTEGRATION_CREATED, new)
     services.ring.fan_out()
@@ -162,8 +162,8 @@ def document(services: Services, integration: Integration, *, for_writer: bool) 
 
 
 def _shown_configuration(services: Services, integration: Integration, *, for_writer: bool) -> dict[str, Any]:
-    if integration.integration_type not in services.transports.names():
-        # Its transport was uninstalled: nobody is left to say which fields are secret.
+    if _uninstalled(services, integration):
+        # Nobody is left to say which fields are secret.
         return {}
     model = _model(services, integration)
     shown = masked(model, integration.configuration, for_writer=for_writer)
@@ -199,7 +199,7 @@ def _store(services: Services, old: Integration, new: Integration, *, action: Ac
     new_rate = old.policy.rate_limit != new.policy.rate_limit
     with services.change(by) as change:
         tx = change.tx
-        if not integrations.change(tx, services.box, new, secret_names=_secret_names(services, new)):
+        if not integrations.change(tx, services.box, new, secret_names=_sealed_names(services, new)):
             return False
         change.record(new.tenant_id, action, new.id, _told(services, old, new))
         if fresh_start:
@@ -215,15 +215,7 @@ def _store(services: Services, old: Integration, new: Integration, *, action: Ac
 
 def _told(services: Services, old: Integration | None, new: Integration) -> tuple[FieldChange, ...]:
     states = [one for one in (old, new) if one is not None]
-    return integration_changes(
-        old, new, secret_names={name for one in states for name in _unshown_names(services, one)}
-    )
-
-
-def _unshown_names(services: Services, integration: Integration) -> Collection[str]:
-    if integration.integration_type not in services.transports.names():
-        return integration.configuration.keys()
-    return _secret_names(services, integration)
+    return integration_changes(old, new, secret_names={name for one in states for name in _secret_names(services, one)})
 
 
 def _deserves_fresh_start(old: Integration, new: Integration) -> bool:
@@ -233,6 +225,7 @@ def _deserves_fresh_start(old: Integration, new: Integration) -> bool:
 
 def _revised(services: Services, old: Integration, wanted: Given) -> Integration:
     """Apply what was given to an integration, as far as the rest of it allows."""
+    wanted = _without_what_was_not_shown(services, old, wanted)
     changed = replace(old, **wanted.plain)
     if old.secrets_unreadable and "configuration" in wanted.raw:
         # All that could not be read is given anew; the signing secret, which only we know, is made anew.
@@ -246,13 +239,13 @@ def _revised(services: Services, old: Integration, wanted: Given) -> Integration
 
 
 def _configuration(services: Services, old: Integration, new_type: str, wanted: Given) -> dict[str, Any]:
+    if "configuration" not in wanted.raw and new_type == old.integration_type:
+        return dict(old.configuration)
     model = services.transports.get(new_type).configuration_model
     if "configuration" not in wanted.raw:
-        if new_type != old.integration_type:
-            raise InvalidInput(
-                "data.configuration", f"configuration: is required when integration_type changes to {new_type}"
-            )
-        return dict(old.configuration)
+        raise InvalidInput(
+            "data.configuration", f"configuration: is required when integration_type changes to {new_type}"
+        )
     raw = wanted.raw["configuration"]
     # The secrets of one type are no other type's: a mask in a new type's configuration is not put back.
     stored = old.configuration if new_type == old.integration_type else {}
@@ -297,8 +290,29 @@ def _model(services: Services, integration: Integration) -> type[TransportConfig
     return services.transports.get(integration.integration_type).configuration_model
 
 
-def _secret_names(services: Services, integration: Integration) -> list[str]:
-    return list(secret_fields(_model(services, integration)))
+def _uninstalled(services: Services, integration: Integration) -> bool:
+    """Tell whether the transport that it was made for is not there any more; it can be managed all the same."""
+    return integration.integration_type not in services.transports.names()
+
+
+def _without_what_was_not_shown(services: Services, old: Integration, wanted: Given) -> Given:
+    """Read the empty configuration that is shown of an uninstalled type as what it is when it is sent back: no wish."""
+    same_type = wanted.plain.get("integration_type", old.integration_type) == old.integration_type
+    if not (same_type and wanted.raw.get("configuration") == {} and _uninstalled(services, old)):
+        return wanted
+    return replace(wanted, raw={name: value for name, value in wanted.raw.items() if name != "configuration"})
+
+
+def _secret_names(services: Services, integration: Integration) -> Collection[str]:
+    """List the fields that are not to be told; of an uninstalled type all."""
+    if _uninstalled(services, integration):
+        return integration.configuration.keys()
+    return secret_fields(_model(services, integration)).keys()
+
+
+def _sealed_names(services: Services, integration: Integration) -> Collection[str]:
+    """List the fields to be stored encrypted: but where what is encrypted stays as it lies there, none is added."""
+    return () if integration.secrets_unreadable else _secret_names(services, integration)
 
 
 def _not_found(integration_id: UUID) -> NotFound:
