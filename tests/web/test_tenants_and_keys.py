@@ -40,6 +40,37 @@ def test_a_key_is_shown_once(either_api: Api) -> None:
     assert secret[8:] not in listed.text
 
 
+def test_the_oldest_of_many_keys_could_not_be_seen(either_api: Api) -> None:
+    """Page by page all keys of the tenant come, each once and newest first, the revoked ones too, and no other's."""
+    other = create_tenant(either_api.house.services, name="other")
+    made = ["test", *(f"key {number}" for number in range(5))]
+    for name in made[1:]:
+        key_id = either_api.post("/v2/api-keys", {"name": name}).json()["data"]["id"]
+        either_api.post("/v2/api-keys", {"name": "theirs", "tenant_id": str(other.id)})
+    either_api.call("DELETE", f"/v2/api-keys/{key_id}")
+
+    seen: list[str] = []
+    following: str | None = "/v2/api-keys?page[limit]=4"
+    while following:
+        page = either_api.get(following).json()
+        seen += [key["name"] for key in page["data"]]
+        following = page["links"]["next"]
+
+    assert seen == made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [("page[limit]=101", "page[limit]"), ("page[cursor]=x", "page[cursor]"), ("name=mine", "name")],
+)
+def test_a_wrong_page_of_keys_is_named(api: Api, query: str, parameter: str) -> None:
+    """A page that is none is refused by its parameter's name."""
+    answer = api.get(f"/v2/api-keys?{query}")
+
+    assert answer.status_code == 422
+    assert only_error(answer)["source"] == {"parameter": parameter}
+
+
 def test_a_key_hands_out_no_more_than_it_has(api: Api) -> None:
     """Asking for a permission that the calling key lacks is 403; without asking, the new key gets what the old has."""
     key = api.new_key(Permission.INTEGRATIONS_WRITE, Permission.EVENTS_READ)

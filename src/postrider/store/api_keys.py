@@ -44,10 +44,12 @@ def any_tenant_get(tx: Transaction, key_id: UUID, *, hold: bool = False) -> ApiK
     return None if row is None else _key(row)
 
 
-def list_all(tx: Transaction, tenant_id: UUID) -> list[ApiKey]:
-    """List a tenant's keys, newest first, the revoked ones included."""
-    query = _all().where(api_keys.c.tenant_id == tenant_id).order_by(api_keys.c.id.desc()).limit(1000)
-    return [_key(row) for row in tx.execute(query)]
+def page(tx: Transaction, tenant_id: UUID, *, before: UUID | None, limit: int) -> list[ApiKey]:
+    """List a tenant's keys, newest first, from the one before `before`, the revoked ones included."""
+    query = _all().where(api_keys.c.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(api_keys.c.id < before)
+    return [_key(row) for row in tx.execute(query.order_by(api_keys.c.id.desc()).limit(limit))]
 
 
 def revoke(tx: Transaction, tenant_id: UUID, key_id: UUID, *, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from postrider.store import api_keys, tenants
 from postrider.web.auth import Authenticator, ServicesDep, require
 
 from .fields import Body, Given, Meta, Moment, Name, One, Shown
+from .paging import Listed, PageDep, listed
 from .strict_json import StrictJsonRoute
 
 router = APIRouter(tags=["API keys"], route_class=StrictJsonRoute)
@@ -62,12 +63,6 @@ class MadeApiKey(ApiKeyDocument):
     """The key itself: shown this once, stored nowhere."""
 
 
-class ApiKeys(Shown):
-    """A tenant's keys, newest first."""
-
-    data: list[ApiKeyDocument]
-
-
 class NewApiKey(Given):
     """A key to make."""
 
@@ -81,10 +76,11 @@ class NewApiKey(Given):
 
 
 @router.get("/v2/api-keys")
-def list_api_keys(services: ServicesDep, caller: Manager) -> ApiKeys:
+def list_api_keys(request: Request, services: ServicesDep, caller: Manager, page: PageDep) -> Listed[ApiKeyDocument]:
     """List the tenant's keys, newest first, the revoked ones too."""
     with services.database.read() as tx:
-        return ApiKeys(data=[ApiKeyDocument.of(key) for key in api_keys.list_all(tx, caller.tenant_id)])
+        rows = api_keys.page(tx, caller.tenant_id, before=page.cursor, limit=page.fetch)
+    return listed(request, page, rows, ApiKeyDocument.of)
 
 
 @router.post("/v2/api-keys", status_code=201)
