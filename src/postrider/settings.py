@@ -41,7 +41,9 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:8080", description="Where people and programs reach Postrider: links, `source`."
     )
     retention_days: int = Field(
-        default=30, ge=1, description="Days that events are kept after their last delivery ended."
+        default=30,
+        ge=1,
+        description="Days that events are kept after their last delivery ended, and jobs after their end.",
     )
     dead_letter_retention_days: int = Field(default=90, ge=1, description="Days that dead letters are kept.")
     audit_days: int = Field(default=365, ge=1, le=36_500, description="Days that entries of the audit log are kept.")

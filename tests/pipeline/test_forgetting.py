@@ -12,6 +12,9 @@ from sqlalchemy import select
 from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
 from postrider.pipeline.sweep import FORGET_LIMIT, forget
+from postrider.store import jobs
+from postrider.store.deliveries import DeliveryFilter
+from postrider.store.jobs import Job, JobKind, JobStatus
 from postrider.store.tables import events
 
 
@@ -78,3 +81,29 @@ def test_the_oldest_are_forgotten_first(house: House) -> None:
     left = made_at(house)
     assert len(left) == 200
     assert min(left) > START
+
+
+def test_finished_jobs_were_never_forgotten(house: House) -> None:
+    """A job that is done or was cancelled goes with its term, counted from its end; one that may still go on stays."""
+    done, cancelled, paused, recent = (start_job(house) for _ in range(4))
+    for job, to in ((cancelled, JobStatus.CANCELLED), (paused, JobStatus.PAUSED), (recent, JobStatus.PAUSED)):
+        redrive.change_job(house.services, house.tenant.id, job.id, to=to)
+    redrive.step_jobs(house.services)
+    house.clock.move(days=29)
+    redrive.change_job(house.services, house.tenant.id, recent.id, to=JobStatus.CANCELLED)
+    early = forget(house.services)
+
+    house.clock.move(days=2)
+    forgotten = forget(house.services)
+
+    with house.services.database.read() as tx:
+        left = [job.id for job in jobs.page(tx, house.tenant.id, before=None, limit=100)]
+    assert (early, forgotten) == (0, 2)
+    assert left == [recent.id, paused.id]
+    assert {done.id, cancelled.id}.isdisjoint(left)
+
+
+def start_job(house: House) -> Job:
+    return redrive.start_job(
+        house.services, house.tenant.id, kind=JobKind.DISCARD, wanted=DeliveryFilter(), rate=None, reason="old"
+    )

@@ -12,7 +12,7 @@ import structlog
 
 from postrider.domain.errors import PostriderError
 from postrider.services import Services
-from postrider.store import audit_log, bells, claims, deliveries, events, idempotency, integrations
+from postrider.store import audit_log, bells, claims, deliveries, events, idempotency, integrations, jobs
 
 from .redrive import step_jobs
 
@@ -140,8 +140,9 @@ def take_back(services: Services) -> int:
 
 
 def forget(services: Services) -> int:
-    """Delete the oldest events past their term, with all that came of them, old idempotency keys and audit entries.
+    """Delete the oldest events past their term with all that came of them, ended jobs, idempotency keys, audit entries.
 
+    A job goes with the events, whose deliveries it moved: who started it stands in the audit log for longer.
     Tells how many of the more numerous there were: as many as a turn takes means that there may be more.
     """
     now = services.clock.now()
@@ -156,7 +157,8 @@ def forget(services: Services) -> int:
             events.any_tenant_forget(tx, old)
         keys = idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
         entries = audit_log.any_tenant_forget(tx, before=now - services.options.audit_retention, limit=FORGET_LIMIT)
+        ended = jobs.any_tenant_forget(tx, before=now - services.options.retention, limit=FORGET_LIMIT)
         orphans = deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
     if old:
         log.info("events.forgotten", events=len(old))
-    return max(len(old), keys, entries, orphans)
+    return max(len(old), keys, entries, ended, orphans)

@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, insert, or_, select, update
+from sqlalchemy import Row, Select, delete, insert, or_, select, update
 
 from postrider.domain.delivery import DeliveryStatus
+from postrider.domain.ids import first_at
 
 from .deliveries import DeliveryFilter
 from .engine import Transaction
@@ -146,6 +147,20 @@ def set_status(
         .values(status=to.value, updated_at=now)
     )
     return done.rowcount == 1
+
+
+def any_tenant_forget(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Delete the oldest jobs that ended before a moment, done or cancelled; tells how many."""
+    old = (
+        select(jobs.c.id)
+        # By the id, which holds the moment of its making, few rows are looked at: the old ones are gone but for those
+        # that still run.
+        .where(jobs.c.id < first_at(before), jobs.c.updated_at < before)
+        .where(jobs.c.status.in_([JobStatus.DONE.value, JobStatus.CANCELLED.value]))
+        .order_by(jobs.c.id)
+        .limit(limit)
+    )
+    return tx.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
 
 def _all() -> Select[Any]:
