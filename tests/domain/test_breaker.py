@@ -35,6 +35,7 @@ def failed(breaker: Breaker, count: int, *, probe: bool = False, now: datetime =
         (Outcome(Verdict.TEMPORARY, "timeout"), True),
         (Outcome(Verdict.TEMPORARY, "connection_refused"), True),
         (Outcome(Verdict.UNKNOWN, "connection_lost"), True),
+        (Outcome(Verdict.TEMPORARY, "out_of_sockets"), True),
         (Outcome(Verdict.TEMPORARY, "http_500", status_code=500), True),
         (Outcome(Verdict.TEMPORARY, "http_429", status_code=429), True),
         (Outcome(Verdict.TEMPORARY, "http_404", status_code=404), False),

@@ -57,6 +57,12 @@ def speaks_of_endpoint(outcome: Outcome) -> bool:
     """Tell whether a failure says that the endpoint itself is in trouble, not this message or its configuration.
 
     Network failures and timeouts, server errors and 429 do; every other answer shows that somebody is there.
+
+    So does, though it is no fault of the endpoint, what kept us from asking it at all (`out_of_sockets`,
+    `internal_error`). The next delivery would fail in the same way: parked, an integration loses one attempt with each
+    probe, where each of its due deliveries would lose one, and it opens no connections while there are none to be had.
+    The price is a wait of seconds, at most five minutes, after there are some again. And such a probe has met nobody:
+    it must not close the breaker, as an answer does.
     """
     if outcome.verdict not in {Verdict.TEMPORARY, Verdict.UNKNOWN}:
         return False
