@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from api import Api, only_error
-from integration_data import wanted
+from integration_data import STOMP, wanted
 from servers.receiver import Receiver
 from web.integration_calls import PATH, at, create
 
@@ -66,6 +66,18 @@ def test_bad_bodies_are_refused(api: Api, body: bytes, status: int, source: str 
         assert words in error["detail"]
 
     assert api.get(PATH).json() == before
+
+
+def test_a_masked_secret_for_another_place_is_refused(api: Api) -> None:
+    """A writer who sends the mask of a broker's password with an address of their own is told to send the password."""
+    made = create(api, integration_type="stomp", configuration=STOMP)
+    moved = {**made["configuration"], "addresses": ["stomp://mq.example.org"]}
+
+    answer = api.call("PUT", at(made), json={"data": {"configuration": moved}})
+
+    assert answer.status_code == 422
+    assert only_error(answer)["source"] == {"pointer": "/data/configuration/password"}
+    assert api.data(at(made))["configuration"] == made["configuration"]
 
 
 def test_other_media_types_are_refused(api: Api) -> None:

@@ -118,7 +118,8 @@ _WRITABLE: dict[str, Any] = {
     "configuration": {
         "type": "object",
         "description": "What it holds depends on `integration_type`. Given, it replaces what was there; a secret that "
-        "is given back masked, as it was shown, stays.",
+        "is given back masked, as it was shown, stays; but one that the caller cannot see only while the fields stay "
+        "that say where it is sent.",
         "examples": [{"url": "https://example.com/orders", "secret_key": "known to the receiver"}],
     },
     "delivery": {"$ref": "#/components/schemas/DeliveryPolicy"},
