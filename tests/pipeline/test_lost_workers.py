@@ -17,6 +17,7 @@ from postrider.domain.integration import Integration
 from postrider.pipeline import redrive
 from postrider.pipeline.intake import SUSPECTS_EVERY, Intake, Taken
 from postrider.pipeline.sweep import take_back
+from postrider.store import claims
 from postrider.store.engine import Database
 
 SLOW = 0.5
@@ -193,3 +194,23 @@ def test_the_oldest_is_claimed_first(house: House, receiver: Receiver) -> None:
     taken = [one.delivery_id for _ in range(4) for one in claim(house, integration.id, limit=1)]
 
     assert taken == [one.id for one in house.deliveries() if one.id != failed]
+
+
+def test_giving_back_a_stale_claim_took_the_next_one_along(house: House) -> None:
+    """A claim whose lease ran out is given back beside one of a later batch: what that batch holds of it stays held."""
+    integration = house.integrate("http://127.0.0.1:9/")
+    house.publish("order.paid", "order.paid")
+    house.fan_out()
+    stale = claim(house, integration.id, limit=1)[0]
+    house.clock.move(seconds=31)
+    take_back(house.services)
+    batch = claim(house, integration.id)
+    again = next(one for one in batch if one.delivery_id == stale.delivery_id)
+    other = next(one for one in batch if one is not again)
+
+    with house.services.database.write_once() as tx:
+        claims.any_tenant_give_back(tx, [stale, other], now=house.clock.now())
+
+    statuses = {one.id: one.status for one in house.deliveries(integration_id=integration.id)}
+    assert statuses[again.delivery_id] is DeliveryStatus.SENDING
+    assert statuses[other.delivery_id] is DeliveryStatus.PENDING

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ScalarSelect, Select, bindparam, case, exists, literal, or_, select, text, update
+from sqlalchemy import ScalarSelect, Select, bindparam, case, exists, literal, or_, select, text, tuple_, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
@@ -330,7 +330,8 @@ def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: da
     dropped = _integration_is_deleted()
     tx.execute(
         update(deliveries)
-        .where(d.id.in_([c.delivery_id for c in claimed]), d.token.in_({c.token for c in claimed}))
+        # In pairs: one of them may be held again by now, under the token of another.
+        .where(tuple_(d.id, d.token).in_([(c.delivery_id, c.token) for c in claimed]))
         .values(
             status=case((dropped, "discarded"), else_="pending"),
             # It had its turn already: nothing that waits goes before it.

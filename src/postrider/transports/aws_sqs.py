@@ -26,8 +26,8 @@ BATCH = 10
 """The most messages that SQS takes in a call."""
 CALLS_AT_ONCE = 4
 
-_CREDENTIAL = Secret(sent_to=("url", "region"))
-"""Never sent to a URL's host; but the owner of a queue is told by AWS with which key it was used."""
+_CREDENTIAL = Secret(sent_to=())
+"""Never sent anywhere: requests are signed with it."""
 _QUEUE_PATH = re.compile(r"/(?:[A-Za-z0-9_-]+/)+[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_]{1,128}")
