@@ -13,7 +13,7 @@ from databases import CleanPostgresql
 from house import House, build_house
 from hypothesis import settings
 from mypy_boto3_sqs import SQSClient
-from quiet import MARK, QuietRoom, in_good_order, measures_time
+from quiet import ALONE, QUIET, Room, in_good_order
 from servers import activemq, rabbitmq
 from servers.activemq import ActiveMqServer
 from servers.aws import AwsServer
@@ -29,7 +29,7 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 # `--hypothesis-profile=deep`: for an hour's search instead of the suite's seconds; the tests say how much that is.
 settings.register_profile("deep", settings.get_profile("default"), print_blob=True, deadline=None)
 
-ROOM = pytest.StashKey[QuietRoom]()
+ROOM = pytest.StashKey[Room]()
 
 # Many tests start processes of ours: each would compile every library again if it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -139,9 +139,10 @@ def house(database: Database) -> Iterator[House]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"{MARK}: measures time, so nothing else runs beside it")
+    config.addinivalue_line("markers", f"{ALONE}: measures time, so nothing else runs beside it")
+    config.addinivalue_line("markers", f"{QUIET}: waits for a time, so only others of its kind run beside it")
     if run := getattr(config, "workerinput", {}).get("testrunuid"):
-        config.stash[ROOM] = QuietRoom(run)
+        config.stash[ROOM] = Room(run)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -151,14 +152,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = in_good_order(items, frozenset({"bench", "flows"}))
+    items[:] = in_good_order(items, frozenset({"bench", "flows", "machine"}))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Keep tests that measure time from those that cost it; one process alone needs no room."""
     room = item.config.stash.get(ROOM, None)
-    with room.entered(alone=measures_time(item)) if room else nullcontext():
+    with room.entered(item) if room else nullcontext():
         return (yield)
 
 

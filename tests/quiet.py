@@ -1,7 +1,8 @@
-"""Tests that measure time run alone: while one of them does, the other test processes wait.
+"""Tests that measure time are kept from those that cost it, though several processes run tests at once.
 
-Every other test holds a shared lock on the room while it runs, one that measures holds the room for itself. All pass
-the door one by one, so that who waits for an empty room is not overtaken for ever.
+A test marked `alone` runs while no other process runs any. One marked `quiet`, which mostly waits for a deadline, runs
+beside others of its kind. All the rest run beside each other. Who waits for an empty room lets the others go on: were
+they kept out while it waits, each of their small tests would have to wait for one that measures.
 """
 
 from __future__ import annotations
@@ -11,39 +12,61 @@ import tempfile
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-MARK = "alone"
+ALONE, QUIET = "alone", "quiet"
 
 
-class QuietRoom:
+class Room:
     """One run's locks, shared by its processes through two files."""
 
     def __init__(self, run: str) -> None:
         folder = Path(tempfile.gettempdir())
-        self._paths = [folder / f"postrider-tests-{run}.{name}" for name in ("door", "room")]
-        self._door, self._room = (path.open("wb") for path in self._paths)
+        self._paths = [folder / f"postrider-tests-{run}.{name}" for name in ("room", "quiet")]
+        self._room, self._quiet = (path.open("wb") for path in self._paths)
+        """Held shared by those that are in it, each kind in its own; held whole by who wants nobody of a kind there."""
 
     @contextmanager
-    def entered(self, *, alone: bool) -> Generator[None]:
-        """Wait for the room, and hold it; `alone` waits until nobody else is in it."""
-        with _locked(self._door, fcntl.LOCK_EX):
-            fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    def entered(self, item: pytest.Item) -> Generator[None]:
+        """Wait until the test may run beside those that do, and keep away those that may not run beside it."""
         try:
+            if item.get_closest_marker(ALONE):
+                fcntl.flock(self._room, fcntl.LOCK_EX)
+                fcntl.flock(self._quiet, fcntl.LOCK_EX)
+            elif item.get_closest_marker(QUIET):
+                fcntl.flock(self._room, fcntl.LOCK_EX)
+                fcntl.flock(self._quiet, fcntl.LOCK_SH)
+                fcntl.flock(self._room, fcntl.LOCK_UN)
+            else:
+                self._enter_the_noise()
             yield
         finally:
+            fcntl.flock(self._quiet, fcntl.LOCK_UN)
             fcntl.flock(self._room, fcntl.LOCK_UN)
 
+    def _enter_the_noise(self) -> None:
+        while True:
+            # Whoever wants quiet has to have the room whole first, so none can come once it is shared.
+            fcntl.flock(self._room, fcntl.LOCK_SH)
+            try:
+                fcntl.flock(self._quiet, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(self._room, fcntl.LOCK_UN)
+                fcntl.flock(self._quiet, fcntl.LOCK_EX)
+                fcntl.flock(self._quiet, fcntl.LOCK_UN)
+            else:
+                fcntl.flock(self._quiet, fcntl.LOCK_UN)
+                return
+
     def close(self) -> None:
-        for held, path in zip((self._door, self._room), self._paths, strict=True):
+        for held, path in zip((self._room, self._quiet), self._paths, strict=True):
             held.close()
             path.unlink(missing_ok=True)
 
 
 def measures_time(item: pytest.Item) -> bool:
-    return item.get_closest_marker(MARK) is not None
+    return any(item.get_closest_marker(mark) is not None for mark in (ALONE, QUIET))
 
 
 def in_good_order(items: Iterable[pytest.Item], long_folders: frozenset[str]) -> list[pytest.Item]:
@@ -51,12 +74,3 @@ def in_good_order(items: Iterable[pytest.Item], long_folders: frozenset[str]) ->
     items = list(items)
     last = {item.path for item in items if measures_time(item)}
     return sorted(items, key=lambda item: (item.path in last, item.path.parent.name not in long_folders))
-
-
-@contextmanager
-def _locked(lock: Any, kind: int) -> Generator[None]:
-    fcntl.flock(lock, kind)
-    try:
-        yield
-    finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)

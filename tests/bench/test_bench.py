@@ -74,6 +74,7 @@ def test_measures_the_embedded_mode_without_any_setting() -> None:
     assert_sound(report, {"up"}, {"up"})
 
 
+@pytest.mark.long
 def test_measures_postgresql_and_redis_in_a_database_of_its_own(
     postgres_server: PostgresServer, redis_server: RedisServer
 ) -> None:

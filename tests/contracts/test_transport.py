@@ -76,7 +76,7 @@ def test_unusual_payloads_arrive_unchanged(far_side: FarSide) -> None:
     assert far_side.received() == [messages[0].body]
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_room_shrinks_and_comes_back(far_side: FarSide) -> None:
     """A flight has room for its limit, less by what is in it, and all of it again at the end."""
     far_side.hang()
@@ -90,7 +90,7 @@ def test_room_shrinks_and_comes_back(far_side: FarSide) -> None:
     assert (before, during, after) == (4, 1, 4)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_silent_far_side_costs_no_more_than_the_deadline(far_side: FarSide) -> None:
     """When the far side takes everything and says nothing, all outcomes are there at the deadline: try again."""
     far_side.hang()
@@ -105,7 +105,7 @@ def test_silent_far_side_costs_no_more_than_the_deadline(far_side: FarSide) -> N
     assert took <= 1.0 + SLACK
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_put_returns_at_once(far_side: FarSide) -> None:
     """Putting waits for nobody."""
     far_side.hang()
@@ -201,7 +201,7 @@ def test_wake_is_called_for_outcomes(far_side: FarSide) -> None:
     assert len(landed) == 1
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_take_does_not_wait_when_told_not_to(far_side: FarSide) -> None:
     """A taker in a hurry gets what there is: nothing."""
     far_side.hang()
@@ -215,7 +215,7 @@ def test_take_does_not_wait_when_told_not_to(far_side: FarSide) -> None:
     assert took < 0.1
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_take_waits_as_long_as_told(far_side: FarSide) -> None:
     """A taker waits for the first outcome, no longer than it said."""
     far_side.hang()
@@ -284,7 +284,7 @@ def test_flights_leave_no_threads(far_side: FarSide) -> None:
     wait_until(lambda: threading.active_count() <= before, "the flights' threads have ended", seconds=5)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_hanging_flights_do_not_slow_a_second_one(case: Case, far_side: FarSide) -> None:
     """An integration whose far side is silent does not hold up another's."""
     far_side.hang()

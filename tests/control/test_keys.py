@@ -138,8 +138,8 @@ def test_a_key_makes_none_that_may_do_more_or_for_longer(house: House) -> None:
         made_by(house, maker, Permission.EVENTS_READ, expires_at=end)
 
     with house.services.database.read() as tx:
-        assert [key.id for key in stored_keys.list_all(tx, house.tenant.id)] == [heir.id, maker.id]
-        assert stored_keys.list_all(tx, other.id) == []
+        assert [key.id for key in stored_keys.page(tx, house.tenant.id, before=None, limit=9)] == [heir.id, maker.id]
+        assert stored_keys.page(tx, other.id, before=None, limit=9) == []
 
 
 def set_by_environment(house: House, secret: str) -> ApiKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+import pytest
 from flows.installed import API_KEY, Api, Running
 from servers.process import free_port, wait_until
 from servers.receiver import Receiver
@@ -14,6 +15,7 @@ WARM, MANY = 200, 1_000
 ROOM = 24 * MIB
 
 
+@pytest.mark.long
 def test_a_thousand_endless_answers_leave_the_memory_flat(tmp_path: Path, receiver: Receiver) -> None:
     """Of each answer the first 16 KiB are read; a thousand more of them need no more memory than the first ones."""
     receiver.endless_body()

@@ -45,6 +45,9 @@ class Seen:
         return list(self._deliveries.values())
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     if subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode:

@@ -58,6 +58,7 @@ def copy_integration(deployment: Deployment, integration_id: str, count: int) ->
     runtime.close()
 
 
+@pytest.mark.long
 def test_keys_are_changed_while_everything_runs(deployment: Deployment, receiver: Receiver) -> None:
     """Killed in the middle and run again beside web and worker, nothing is lost and the old key can go."""
     old = deployment.environment["POSTRIDER_SECRET_KEYS"]
@@ -102,6 +103,7 @@ def test_a_lost_key_is_told_by_the_exit_code(deployment: Deployment) -> None:
     assert "Traceback" not in blind.text()
 
 
+@pytest.mark.long
 def test_a_data_folder_gets_a_new_key(tmp_path: Path, receiver: Receiver) -> None:
     """While `up` is stopped one command makes a new key, writes everything under it and drops the old one."""
     port, key_file = free_port(), tmp_path / "data" / "secret.key"
@@ -130,6 +132,7 @@ def test_a_data_folder_gets_a_new_key(tmp_path: Path, receiver: Receiver) -> Non
         assert verifies(request, made["signing_secret"])
 
 
+@pytest.mark.long
 def test_a_data_folder_with_two_keys_is_rotated_while_up_runs(tmp_path: Path, receiver: Receiver) -> None:
     """A new first line in the key file, a restart, and everything is written under it without another stop."""
     port, key_file = free_port(), tmp_path / "data" / "secret.key"

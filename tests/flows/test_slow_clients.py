@@ -97,7 +97,7 @@ def is_well(server: Server) -> bool:
     return httpx.get(f"http://127.0.0.1:{server.port}/readyz", trust_env=False).status_code == 200
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize(
     ("begin", "byte"),
     [
@@ -121,7 +121,7 @@ def test_client_that_drips_its_request_is_cut_off(server: Server, begin: bytes, 
     assert is_well(server)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize("byte", [b"", b"\r\n"], ids=["nothing", "line breaks"])
 def test_client_that_says_nothing_is_let_go(server: Server, byte: bytes) -> None:
     """A connection without a request is closed, also when it sends what no request begins with."""
@@ -132,7 +132,7 @@ def test_client_that_says_nothing_is_let_go(server: Server, byte: bytes) -> None
     assert took < SECONDS + SLACK
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_line_breaks_do_not_keep_a_used_connection(server: Server) -> None:
     """After an answer, too, line breaks count as nothing."""
     with server.connect() as sock:

@@ -144,6 +144,7 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(url)
 
 
+@pytest.mark.long
 def test_nothing_leaks_from_web_and_worker(database_url: str, broker: RedisServer, tmp_path: Path) -> None:
     """Web and worker with PostgreSQL and Redis keep every kind of secret to themselves, whatever goes wrong."""
     deployment = Deployment(database_url, broker.url(0).replace("//", f"//:{BROKER_PASSWORD}@"), tmp_path)

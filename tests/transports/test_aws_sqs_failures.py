@@ -164,7 +164,7 @@ def test_refused_connection_is_named() -> None:
     assert (outcome.verdict, outcome.error) == (Verdict.TEMPORARY, "connection_refused")
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize("answer", [answers.hang(), answers.drip_headers(), answers.drip_body()])
 def test_outcomes_are_there_at_the_deadline(queue: Queue, service: SqsService, answer: answers.Answer) -> None:
     """However slowly an answer drips, all messages have their outcomes at the deadline."""

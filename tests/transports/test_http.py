@@ -179,7 +179,7 @@ def test_redirect_is_not_followed(engine: HttpEngine, receiver: Receiver) -> Non
 # Deadlines and bounds
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize(
     "behaviour",
     [hang(), drip_headers(0.05), drip_body(0.05), raw(b"HTTP/1.1 200 OK\r\nContent-Le", close=False)],
@@ -198,7 +198,7 @@ def test_deadline_ends_a_slow_answer(engine: HttpEngine, receiver: Receiver, beh
     wait_until(lambda: receiver.open_connections == 0, "the connection is closed", seconds=5)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_endless_interim_answers_end_at_the_deadline(engine: HttpEngine, receiver: Receiver) -> None:
     """A receiver that says `102 Processing` for ever is given up at the deadline."""
 
@@ -217,7 +217,7 @@ def test_endless_interim_answers_end_at_the_deadline(engine: HttpEngine, receive
     assert time.monotonic() - started < 1.2 + SLACK
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_deadline_of_ten_seconds_is_not_rounded_up(engine: HttpEngine, receiver: Receiver) -> None:
     """Deadlines of five seconds and more are exact as well."""
     receiver.hang()
@@ -228,7 +228,7 @@ def test_deadline_of_ten_seconds_is_not_rounded_up(engine: HttpEngine, receiver:
     assert 5.0 < time.monotonic() - started < 5.05 + 0.2
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_half_open_connection_ends_at_the_deadline(engine: HttpEngine) -> None:
     """A listener that accepts nothing costs no more than the deadline."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
@@ -239,7 +239,7 @@ def test_half_open_connection_ends_at_the_deadline(engine: HttpEngine) -> None:
     assert time.monotonic() - started < 1.0 + SLACK
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_endless_body_is_cut(engine: HttpEngine, receiver: Receiver) -> None:
     """Of an endless answer the first bytes are kept, at once, and the connection is closed rather than drained."""
     receiver.use(endless_body(500))
@@ -479,7 +479,7 @@ def test_lookup_that_fails_first_opens_no_way_round(receiver: Receiver) -> None:
     assert receiver.connections == 0
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_dead_name_server_is_told(receiver: Receiver) -> None:
     """Where no name server answers, the attempt ends long before a generous deadline."""
     released = threading.Event()
@@ -554,7 +554,7 @@ def test_answer_that_breaks_off_is_not_asked_for_again(engine: HttpEngine, recei
     assert len(receiver.requests) == 2
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_resend_keeps_to_the_first_deadline(engine: HttpEngine, receiver: Receiver) -> None:
     """The second try has only the time that the first has left."""
 
@@ -633,7 +633,7 @@ def test_stopping_an_unused_engine_does_no_harm() -> None:
         engine.start()
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_stop_ends_what_is_under_way(receiver: Receiver) -> None:
     """Stop waits for nobody, leaves no thread, no connection and no unclosed resource."""
     before = threading.active_count()

@@ -181,7 +181,7 @@ def test_idle_flight_lets_go(broker: ScriptedBroker) -> None:
     assert broker.connections == 2
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_close_gives_back_what_was_not_sent(broker: ScriptedBroker) -> None:
     """A close while the broker has not let us in yet gives all messages back, at once."""
     broker.on_connect = nothing

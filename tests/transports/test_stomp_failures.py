@@ -19,7 +19,7 @@ from postrider.transports.guard import Guard
 # Receipts
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_missing_receipt_is_a_failed_attempt(broker: ScriptedBroker) -> None:
     """Without its receipt by the deadline a message counts as not delivered; its neighbours are not affected."""
     with trip(destination(broker.address), timeout=1.0) as flight:
@@ -118,7 +118,7 @@ def test_error_for_nobody_is_for_all(broker: ScriptedBroker) -> None:
     assert {(each.verdict, each.error) for each in landed.values()} == {(Verdict.PERMANENT, "access_denied")}
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_broker_that_stays_after_an_error_is_left(broker: ScriptedBroker) -> None:
     """A broker that names no message and does not close costs no wait until the deadline."""
     broker.on_send = lambda _: error("Processing error", close=False)
@@ -162,7 +162,7 @@ def test_broker_that_hangs_up_on_login(broker: ScriptedBroker) -> None:
     assert (outcome.verdict, outcome.error) == (Verdict.TEMPORARY, "connection_closed")
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_nobody_listens(broker: ScriptedBroker) -> None:
     """A port where nobody listens has the same name as over HTTP, and costs no wait."""
     broker.vanish()
@@ -175,7 +175,7 @@ def test_nobody_listens(broker: ScriptedBroker) -> None:
     assert took < 1
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize(
     "say",
     [
@@ -312,7 +312,7 @@ class Stuck(Guard):
         return super().refusal(address)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_outcomes_are_there_although_the_thread_is_stuck(broker: ScriptedBroker) -> None:
     """At the deadline each message has its outcome and the taker is woken, whatever the flight's thread does."""
     guard = Stuck()
@@ -332,7 +332,7 @@ def test_outcomes_are_there_although_the_thread_is_stuck(broker: ScriptedBroker)
     assert later.verdict is Verdict.DELIVERED
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_dripped_login_ends_at_the_deadline(broker: ScriptedBroker) -> None:
     """A broker that answers the login one byte at a time, for ever, does not hold the flight."""
     broker.on_connect = connected

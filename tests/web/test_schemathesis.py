@@ -21,6 +21,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 PHASES = ("Examples", "Coverage", "Fuzzing", "Stateful")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120 if EXAMPLES <= 8 else 7_200)
 def test_the_api_is_as_its_document_says(api: Api, tmp_path: Path) -> None:
     """No request of any phase is answered with a 5xx, or otherwise than the document says."""
