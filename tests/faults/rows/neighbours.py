@@ -37,7 +37,12 @@ class _Everywhere(Receiver):
     host = "0.0.0.0"
 
 
-@row("neighbours", f"{HANGING} endpoints hang and {NAMELESS} have dead name servers, beside 1 healthy", long=True)
+@row(
+    "neighbours",
+    f"{HANGING} endpoints hang and {NAMELESS} have dead name servers, beside 1 healthy",
+    long=True,
+    unmet="1.1 to 1.5 times on a machine at full speed, 1.9 times on one at half: too near to 2 to be relied on",
+)
 def neighbours_are_broken(grounds: Grounds) -> Figures:
     """The healthy one's deliveries take no more than twice as long as while its neighbours are switched off."""
     with a_world(grounds) as world, _silent_name_server(), _Everywhere() as silence, _worker(world):
@@ -49,11 +54,13 @@ def neighbours_are_broken(grounds: Grounds) -> Figures:
         ]
         _switch(world, broken, on=False)
         _seconds(world, healthy)
-        baseline = p99(_seconds(world, healthy))
+        before = _seconds(world, healthy)
         _switch(world, broken, on=True)
         beside = [_seconds(world, healthy) for _ in range(WINDOWS)]
         _switch(world, broken, on=False)
         wait_until(lambda: world.sending() == 0, "the hanging attempts to end", seconds=HANG_SECONDS + 10)
+        # From both sides: the machine need not be as fast all the time.
+        baseline = p99([*before, *_seconds(world, healthy)])
         account = audit(world, integrations=lambda _: 1 + len(broken))
         whole = p99([each for window in beside for each in window])
         return account.figures(
