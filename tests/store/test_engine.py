@@ -14,7 +14,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from postrider.domain.errors import Unavailable
-from postrider.store.engine import Database, FairLock
+from postrider.store.engine import Database, FairLock, check_sqlite
 from postrider.store.tables import leases
 
 
@@ -157,9 +157,8 @@ def test_a_traceback_holds_no_parameters(database: Database) -> None:
     assert "canary-4711" not in str(error.value)
 
 
-def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [(3, 34, 1), (2, 99, 0)])
+def test_an_old_sqlite_is_refused(found: tuple[int, ...]) -> None:
     """A Python whose SQLite lacks what our statements say is told so at the start, not by the first of them."""
-    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
-
     with pytest.raises(ValueError, match=r"3\.35\.0 or later"):
-        Database(f"sqlite:///{tmp_path / 'new.db'}")
+        check_sqlite(found)

@@ -153,6 +153,13 @@ class Database:
         self.engine.dispose()
 
 
+def check_sqlite(found: tuple[int, ...]) -> None:
+    """Raise ValueError for a SQLite that lacks what our statements say."""
+    if found < OLDEST_SQLITE:
+        this, oldest = (".".join(str(part) for part in version) for version in (found, OLDEST_SQLITE))
+        raise ValueError(f"this Python comes with SQLite {this}, and {oldest} or later is needed")
+
+
 def _checked(url: str) -> URL:
     try:
         checked = make_url(url)
@@ -160,9 +167,8 @@ def _checked(url: str) -> URL:
         raise ValueError("it is not a URL such as postgresql+psycopg://user:password@host/database") from None
     if checked.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ValueError(f"{checked.get_backend_name()!r} is not supported; use postgresql+psycopg or sqlite")
-    if checked.get_backend_name() == "sqlite" and sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        oldest = ".".join(str(part) for part in OLDEST_SQLITE)
-        raise ValueError(f"this Python comes with SQLite {sqlite3.sqlite_version}, and {oldest} or later is needed")
+    if checked.get_backend_name() == "sqlite":
+        check_sqlite(sqlite3.sqlite_version_info)
     return checked.set(drivername="postgresql+psycopg") if checked.drivername == "postgresql" else checked
 
 
