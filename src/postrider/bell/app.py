@@ -7,6 +7,8 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
+from . import in_memory
+
 Bell = Celery
 """The app, by the name that other rooms know it by."""
 
@@ -19,8 +21,12 @@ QUEUE_LENGTH = 10_000
 
 def make_app(broker_url: str, *, prefix: str = "postrider") -> Bell:
     """Make the app for a broker; `prefix` begins the names of its two queues."""
-    app = Celery("postrider", broker=broker_url, set_as_current=False)
+    in_process = broker_url.startswith("memory")
+    # As a URL it would name kombu's own transport.
+    app = Celery("postrider", broker="localhost" if in_process else broker_url, set_as_current=False)
     app.conf.update(_settings(broker_url))
+    if in_process:
+        app.conf.broker_transport = f"{in_memory.__name__}:{in_memory.Transport.__name__}"
     app.conf.task_queues = [_queue(f"{prefix}.fan_out", broker_url), _queue(f"{prefix}.deliver", broker_url)]
     app.conf.task_routes = {
         FAN_OUT_TASK: {"queue": f"{prefix}.fan_out"},
@@ -70,7 +76,7 @@ def _settings(broker_url: str) -> dict[str, Any]:
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
     if broker_url.startswith("memory"):
-        return {"polling_interval": 0.01}
+        return {}
     if broker_url.startswith("amqp"):
         return {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
     return {

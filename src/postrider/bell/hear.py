@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from .app import DELIVER_TASK, FAN_OUT_TASK, Bell
+from .in_memory import NEWS
 
 
 def bind(bell: Bell, *, fan_out: Callable[[], None], deliver: Callable[[Iterable[str]], None]) -> None:
@@ -35,4 +36,6 @@ class BellThread:
     def stop(self) -> None:
         """Listen no more."""
         self._controller.stop()
+        # In memory it waits for rings, and looks whether to go on when it was woken.
+        NEWS.tell()
         self._thread.join(10)
