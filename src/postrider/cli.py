@@ -22,7 +22,8 @@ from .bench.plan import SCENARIO_NAMES
 if TYPE_CHECKING:
     from postrider.services import Services
 
-# Each command imports what it works with when it runs: `--help` and `tenants` should not wait for a web server.
+# Each command imports what it works with when it runs, and after it has read the settings: `--help`, `tenants` and who
+# mistyped a setting should not wait for a web server.
 
 
 PORT = click.IntRange(0, 65_535)
@@ -60,9 +61,11 @@ def main() -> None:
 )
 def up(host: str, port: int, data_dir: Path) -> None:
     """Start everything in one process; nothing else needs to be installed."""
+    given = Settings()
+
     from .embedded import Embedded, Place, greeting
 
-    embedded = Embedded(Place(host, port, data_dir), Settings())
+    embedded = Embedded(Place(host, port, data_dir), given)
     embedded.run(greeting(embedded.place, embedded.api_key))
 
 
@@ -74,10 +77,12 @@ def up(host: str, port: int, data_dir: Path) -> None:
 @click.option("--processes", default=1, show_default=True, help="Web processes.")
 def web(host: str, port: int, processes: int) -> None:
     """Serve the API."""
+    given = Settings()
+
     from .embedded import survive_signals
     from .web_server import patience, serve
 
-    allowed = patience(Settings())
+    allowed = patience(given)
     survive_signals(lambda: 0)
     serve("postrider.web_app:create", host=host, port=port, processes=processes, patience=allowed)
 

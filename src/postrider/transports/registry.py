@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Protocol
 
@@ -40,7 +42,7 @@ class Registry:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._entries: dict[str, EntryPoint] = {entry.name: entry for entry in entry_points(group=GROUP)}
+        self._entries = _installed()
         self._loaded: dict[str, ConfiguredTransport] = {}
 
     def names(self) -> list[str]:
@@ -67,3 +69,9 @@ class Registry:
         near = difflib.get_close_matches(type_name, self.names(), n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"integration_type: {type_name!r} is not known; the known ones are {', '.join(self.names())}{hint}"
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    # It reads a file of every package that is installed: once a process is enough.
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from postrider.domain.complaints import complaint
@@ -29,6 +29,7 @@ from postrider.domain.errors import (
 )
 
 from .auth import authenticate
+from .documented import Documented
 from .head import GET, HEAD
 
 CLOSED = "/v2/"
@@ -67,10 +68,8 @@ _DETAILS = {
 }
 
 
-class ErrorDocument(BaseModel):
+class ErrorDocument(Documented):
     """One thing that is wrong."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     status: int
     title: str

@@ -29,18 +29,14 @@ router = APIRouter(tags=["Dead letters"], route_class=StrictJsonRoute)
 
 
 class _Which(Given):
-    integration_id: UUID | None = None
-    """Only those of this integration."""
-    event_id: UUID | None = None
-    """Only those of this event."""
-    event_type: EventTypeName | None = None
-    """Only those of this event type."""
-    error: Word | None = None
-    """Only those whose last attempt ended with this error word, such as `http_500`."""
-    since: Moment | None = None
-    """Only those made at this moment or later."""
-    until: Moment | None = None
-    """Only those made before this moment."""
+    integration_id: UUID | None = Field(None, description="Only those of this integration.")
+    event_id: UUID | None = Field(None, description="Only those of this event.")
+    event_type: EventTypeName | None = Field(None, description="Only those of this event type.")
+    error: Word | None = Field(
+        None, description="Only those whose last attempt ended with this error word, such as `http_500`."
+    )
+    since: Moment | None = Field(None, description="Only those made at this moment or later.")
+    until: Moment | None = Field(None, description="Only those made before this moment.")
 
 
 class DeadLetterFilter(_Which):

@@ -33,20 +33,15 @@ Redriver = Annotated[Caller, Depends(require(Permission.DELIVERIES_REDRIVE))]
 class DeliveryQuery(PageQuery):
     """Which deliveries are wanted."""
 
-    integration_id: UUID | None = None
-    """Only those of this integration."""
-    event_id: UUID | None = None
-    """Only those of this event."""
-    event_type: EventTypeName | None = None
-    """Only those of this event type."""
-    status: list[DeliveryStatus] = Field(default_factory=list)
-    """Only those in one of these statuses."""
-    error: Word | None = None
-    """Only those whose last attempt ended with this error word, such as `http_500`."""
-    since: Moment | None = None
-    """Only those made at this moment or later."""
-    until: Moment | None = None
-    """Only those made before this moment."""
+    integration_id: UUID | None = Field(None, description="Only those of this integration.")
+    event_id: UUID | None = Field(None, description="Only those of this event.")
+    event_type: EventTypeName | None = Field(None, description="Only those of this event type.")
+    status: list[DeliveryStatus] = Field(default_factory=list, description="Only those in one of these statuses.")
+    error: Word | None = Field(
+        None, description="Only those whose last attempt ended with this error word, such as `http_500`."
+    )
+    since: Moment | None = Field(None, description="Only those made at this moment or later.")
+    until: Moment | None = Field(None, description="Only those made before this moment.")
 
     def to_filter(self) -> DeliveryFilter:
         return DeliveryFilter(

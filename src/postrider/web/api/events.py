@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from postrider.domain.access import Caller, Permission
@@ -33,12 +34,9 @@ Reader = Annotated[Caller, Depends(require(Permission.EVENTS_READ))]
 class EventQuery(PageQuery):
     """Which events are wanted."""
 
-    event_type: EventTypeName | None = None
-    """Only those of this event type."""
-    since: Moment | None = None
-    """Only those made at this moment or later."""
-    until: Moment | None = None
-    """Only those made before this moment."""
+    event_type: EventTypeName | None = Field(None, description="Only those of this event type.")
+    since: Moment | None = Field(None, description="Only those made at this moment or later.")
+    until: Moment | None = Field(None, description="Only those made before this moment.")
 
     def to_filter(self) -> EventFilter:
         return EventFilter(self.event_type, self.since, self.until)

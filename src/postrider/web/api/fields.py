@@ -6,27 +6,24 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 
 from postrider.control.texts import LONGEST_NAME, LONGEST_REASON, problem_with
 from postrider.domain.observe import NAME_LENGTH, is_name
+from postrider.web.documented import Documented
 
 T = TypeVar("T")
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?")
 
 
-class Given(BaseModel):
+class Given(Documented):
     """What a caller sends: a member that is not known is refused, so that a misspelt one is noticed."""
 
-    model_config = ConfigDict(
-        extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class Shown(BaseModel):
+class Shown(Documented):
     """What a caller gets to see."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Body(Given, Generic[T]):
