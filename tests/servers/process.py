@@ -17,6 +17,8 @@ from typing import Any
 # Below Linux's range for outgoing connections: no client's own end takes the port while its server restarts.
 _PORTS = range(20_000, 32_000)
 _LOG_TAIL_LINES = 30
+_SHORTEST_LOOK, _LONGEST_LOOK = 0.001, 0.02
+"""Seconds between two looks: most of what tests wait for is there at once."""
 
 
 class ServerNotReadyError(Exception):
@@ -43,11 +45,12 @@ def accepts_connections(port: int) -> bool:
 
 def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 30.0) -> None:
     """Return as soon as the condition holds; raise TimeoutError, naming `what`, when it does not in time."""
-    give_up_at = time.monotonic() + seconds
+    give_up_at, pause = time.monotonic() + seconds, _SHORTEST_LOOK
     while not condition():
         if time.monotonic() > give_up_at:
             raise TimeoutError(f"waited {seconds:g} s in vain for: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_LOOK)
 
 
 class Process:
