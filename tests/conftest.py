@@ -13,7 +13,7 @@ from databases import CleanPostgresql
 from house import House, build_house
 from hypothesis import settings
 from mypy_boto3_sqs import SQSClient
-from quiet import ALONE, QUIET, Room, in_good_order
+from quiet import ALONE, QUIET, Room, RunsOfFiles, in_good_order
 from servers import activemq, rabbitmq
 from servers.activemq import ActiveMqServer
 from servers.aws import AwsServer
@@ -153,6 +153,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = in_good_order(items, frozenset({"bench", "flows", "machine"}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> RunsOfFiles:
+    return RunsOfFiles(config, log)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
-from collections.abc import Generator, Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ALONE, QUIET = "alone", "quiet"
 
@@ -65,12 +68,36 @@ class Room:
             path.unlink(missing_ok=True)
 
 
-def measures_time(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(mark) is not None for mark in (ALONE, QUIET))
-
-
 def in_good_order(items: Iterable[pytest.Item], long_folders: frozenset[str]) -> list[pytest.Item]:
-    """Sort by files: first those that take long, last those with tests that must wait for an empty room."""
-    items = list(items)
-    last = {item.path for item in items if measures_time(item)}
-    return sorted(items, key=lambda item: (item.path in last, item.path.parent.name not in long_folders))
+    """Sort: first the noise, of that the files that take long; then what wants quiet, then what wants to be alone.
+
+    So each kind runs beside its own. Quiet tests stand file by file in turn, so that all processes share in them.
+    """
+    turns: Counter[Path] = Counter()
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        if item.get_closest_marker(ALONE):
+            return (3, 0)
+        if item.get_closest_marker(QUIET):
+            turns[item.path] += 1
+            return (2, turns[item.path])
+        return (0 if item.path.parent.name in long_folders else 1, 0)
+
+    return sorted(items, key=place)
+
+
+class RunsOfFiles(LoadFileScheduling):
+    """Gives out together what stands together: tests of one file that follow each other in the order of collection."""
+
+    def __init__(self, config: pytest.Config, log: object) -> None:
+        super().__init__(config, log)
+        self._runs: dict[str, str] = {}
+
+    def add_node_collection(self, node: object, collection: Sequence[str]) -> None:
+        if not self._runs:
+            for number, (file, tests) in enumerate(groupby(collection, lambda test: test.split("::", 1)[0])):
+                self._runs |= dict.fromkeys(tests, f"{file} {number}")
+        super().add_node_collection(node, collection)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._runs[nodeid]

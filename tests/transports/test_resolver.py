@@ -92,7 +92,7 @@ def test_dead_name_server_costs_the_lookups_time_and_no_more() -> None:
     assert servers.asked == {"dead.test": 1}
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 def test_dead_names_do_not_stand_before_living_ones() -> None:
     """With every thread stuck at a dead name server, a name that has answered before is found at once."""
     servers = NameServers()
