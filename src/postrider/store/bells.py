@@ -1,4 +1,8 @@
-"""Who was rung, who drains, who sweeps: small rows that workers agree by."""
+"""Who was rung, who drains, who sweeps: small rows that workers agree by.
+
+What is asked with every batch is made once, when this is loaded: making a statement costs more than running it, and
+leaves circles behind that the collector then has to find.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import case, delete, insert, or_, select, update
+from sqlalchemy import bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .engine import Transaction
@@ -17,22 +21,31 @@ SLOTS = 2
 """How many processes may drain one integration at a time."""
 
 
+_RING = (
+    update(doorbells)
+    .where(doorbells.c.name.in_(bindparam("wanted", expanding=True)))
+    .where(or_(doorbells.c.rung_at.is_(None), doorbells.c.rung_at < bindparam("a_moment_ago")))
+    .values(rung_at=bindparam("now"))
+    .returning(doorbells.c.name)
+)
+
+
 def any_tenant_ring(tx: Transaction, names: Iterable[str], *, now: datetime, again_after: timedelta) -> list[str]:
     """Note that these bells are about to be rung; give those that were not rung a moment ago."""
-    wanted = sorted(set(names))
-    statement = (
-        update(doorbells)
-        .where(doorbells.c.name.in_(wanted))
-        .where(or_(doorbells.c.rung_at.is_(None), doorbells.c.rung_at < now - again_after))
-        .values(rung_at=now)
-        .returning(doorbells.c.name)
-    )
-    return list(tx.execute(statement).scalars())
+    asked = {"wanted": sorted(set(names)), "a_moment_ago": now - again_after, "now": now}
+    return list(tx.execute(_RING, asked).scalars())
+
+
+_UNRING = (
+    update(doorbells)
+    .where(doorbells.c.name == bindparam("bell"), doorbells.c.rung_at.is_not(None))
+    .values(rung_at=None)
+)
 
 
 def any_tenant_unring(tx: Transaction, name: str) -> None:
     """Note that a ring was heard, so that the next piece of work rings again."""
-    tx.execute(update(doorbells).where(doorbells.c.name == name, doorbells.c.rung_at.is_not(None)).values(rung_at=None))
+    tx.execute(_UNRING, {"bell": name})
 
 
 def any_tenant_open(tx: Transaction, integration_id: UUID) -> None:
@@ -44,37 +57,44 @@ def any_tenant_open(tx: Transaction, integration_id: UUID) -> None:
     )
 
 
+_MINE = slots.c.holder == bindparam("me")
+_FREE = (
+    select(slots.c.number)
+    .where(slots.c.integration_id == bindparam("integration"), slots.c.number <= bindparam("slots_open"))
+    .where(or_(slots.c.leased_until.is_(None), slots.c.leased_until < bindparam("now"), _MINE))
+    # Written so because the databases do not agree on where a slot without a holder would stand.
+    .order_by(case((_MINE, 0), else_=1), slots.c.number)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    # A subquery may be run once for each row that it is compared with, and then finds another slot each time.
+    .cte("free")
+)
+_TAKE_SLOT = (
+    update(slots)
+    .where(slots.c.integration_id == bindparam("integration"), slots.c.number == _FREE.c.number)
+    .values(holder=bindparam("me"), leased_until=bindparam("until"))
+    .returning(slots.c.number)
+)
+
+
 def any_tenant_take_slot(
     tx: Transaction, integration_id: UUID, *, holder: UUID, slots_open: int, now: datetime, until: datetime
 ) -> int | None:
     """Lease the first free slot of an integration, or renew the one that the holder has; None when all are taken."""
-    free = (
-        select(slots.c.number)
-        .where(slots.c.integration_id == integration_id, slots.c.number <= slots_open)
-        .where(or_(slots.c.leased_until.is_(None), slots.c.leased_until < now, slots.c.holder == holder))
-        # Written so because the databases do not agree on where a slot without a holder would stand.
-        .order_by(case((slots.c.holder == holder, 0), else_=1), slots.c.number)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        # A subquery may be run once for each row that it is compared with, and then finds another slot each time.
-        .cte("free")
-    )
-    statement = (
-        update(slots)
-        .where(slots.c.integration_id == integration_id, slots.c.number == free.c.number)
-        .values(holder=holder, leased_until=until)
-        .returning(slots.c.number)
-    )
-    return tx.execute(statement).scalar_one_or_none()
+    asked = {"integration": integration_id, "me": holder, "slots_open": slots_open, "now": now, "until": until}
+    return tx.execute(_TAKE_SLOT, asked).scalar_one_or_none()
+
+
+_FREE_SLOT = (
+    update(slots)
+    .where(slots.c.integration_id == bindparam("integration"), _MINE)
+    .values(holder=None, leased_until=None)
+)
 
 
 def any_tenant_free_slot(tx: Transaction, integration_id: UUID, *, holder: UUID) -> None:
     """Give back what the holder has of an integration."""
-    tx.execute(
-        update(slots)
-        .where(slots.c.integration_id == integration_id, slots.c.holder == holder)
-        .values(holder=None, leased_until=None)
-    )
+    tx.execute(_FREE_SLOT, {"integration": integration_id, "me": holder})
 
 
 def any_tenant_take_lease(tx: Transaction, name: str, *, holder: UUID, now: datetime, until: datetime) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from .engine import Transaction
@@ -20,16 +21,25 @@ def insert_rows(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]
     if not rows:
         return
     if tx.dialect.name == "sqlite" or len(rows) == 1:
-        tx.execute(insert(table), list(rows))
+        tx.execute(_each(table), list(rows))
         return
     first, *others = rows
-    varying = [name for name, value in first.items() if any(row[name] != value for row in others)]
-    arrays = [
-        bindparam(name, [row[name] for row in rows], type_=ARRAY(table.c[name].type, dimensions=1)) for name in varying
-    ]
+    varying = tuple(name for name, value in first.items() if any(row[name] != value for row in others))
+    values = {name: [row[name] for row in rows] if name in varying else value for name, value in first.items()}
+    tx.execute(_together(table, tuple(first), varying), {f"{name}_": value for name, value in values.items()})
+
+
+@cache
+def _each(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _together(table: Table, names: tuple[str, ...], varying: tuple[str, ...]) -> Insert:
+    """Make the statement once for each way in which rows differ: making it costs more than running it."""
+    arrays = [bindparam(f"{name}_", type_=ARRAY(table.c[name].type, dimensions=1)) for name in varying]
     unnested = func.unnest(*arrays).table_valued(*varying).render_derived()
     columns: list[ColumnElement[Any]] = [
-        unnested.c[name] if name in varying else bindparam(name, value, type_=table.c[name].type)
-        for name, value in first.items()
+        unnested.c[name] if name in varying else bindparam(f"{name}_", type_=table.c[name].type) for name in names
     ]
-    tx.execute(insert(table).from_select(list(first), select(*columns).select_from(unnested)))
+    return insert(table).from_select(list(names), select(*columns).select_from(unnested))

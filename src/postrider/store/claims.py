@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ScalarSelect, Select, bindparam, case, exists, literal, or_, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, case, exists, literal, or_, select, text, tuple_, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
@@ -321,33 +321,34 @@ def _milliseconds(outcome: Outcome) -> float:
     return round(outcome.duration.total_seconds() * 1000, 3)
 
 
+_IS_DELETED = (
+    select(integrations.c.deleted_at.is_not(None))
+    .where(integrations.c.id == deliveries.c.integration_id)
+    .scalar_subquery()
+)
+_GIVE_BACK = (
+    update(deliveries)
+    # In pairs: one of them may be held again by now, under the token of another.
+    .where(tuple_(deliveries.c.id, deliveries.c.token).in_(bindparam("held", expanding=True)))
+    .values(
+        status=case((_IS_DELETED, "discarded"), else_="pending"),
+        # It had its turn already: nothing that waits goes before it.
+        due_at=case((_IS_DELETED, None), else_=deliveries.c.created_at),
+        reason=case((_IS_DELETED, "integration_deleted"), else_=""),
+        attempt=deliveries.c.attempt - 1,
+        token=None,
+        lease_until=None,
+        updated_at=bindparam("now"),
+    )
+)
+
+
 def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: datetime) -> None:
     """Make deliveries that were claimed and not sent due again, as if they had not been claimed.
 
     Those of an integration that was deleted meanwhile are discarded.
     """
-    d = deliveries.c
-    dropped = _integration_is_deleted()
-    tx.execute(
-        update(deliveries)
-        # In pairs: one of them may be held again by now, under the token of another.
-        .where(tuple_(d.id, d.token).in_([(c.delivery_id, c.token) for c in claimed]))
-        .values(
-            status=case((dropped, "discarded"), else_="pending"),
-            # It had its turn already: nothing that waits goes before it.
-            due_at=case((dropped, None), else_=d.created_at),
-            reason=case((dropped, "integration_deleted"), else_=""),
-            attempt=d.attempt - 1,
-            token=None,
-            lease_until=None,
-            updated_at=now,
-        )
-    )
-
-
-def _integration_is_deleted() -> ScalarSelect[bool]:
-    i = integrations.c
-    return select(i.deleted_at.is_not(None)).where(i.id == deliveries.c.integration_id).scalar_subquery()
+    tx.execute(_GIVE_BACK, {"held": [(c.delivery_id, c.token) for c in claimed], "now": now})
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +380,7 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
     found = [Expired(*row) for row in tx.execute(over)]
     if not found:
         return []
-    buried, dropped = d.lost + 1 >= LOST_LIMIT, _integration_is_deleted()
+    buried, dropped = d.lost + 1 >= LOST_LIMIT, _IS_DELETED
     tx.execute(
         update(deliveries)
         .where(d.id.in_([e.delivery_id for e in found]))
@@ -422,23 +423,27 @@ def _lost_row(expired: Expired, new_id: UUID, now: datetime) -> dict[str, Any]:
     }
 
 
+_ONE_DUE = (
+    select(literal(1))
+    .select_from(deliveries)
+    .where(deliveries.c.integration_id == bindparam("integration"), status_is(deliveries.c.status, "pending"))
+    .where(deliveries.c.due_at <= bindparam("now"))
+    .limit(1)
+)
+_RESTS = exists().where(
+    integration_state.c.integration_id == bindparam("integration"), health.rests(bindparam("now", type_=Instant()))
+)
+_DUE = _ONE_DUE.join(integrations, integrations.c.id == deliveries.c.integration_id).where(
+    integrations.c.enabled, integrations.c.deleted_at.is_(None), ~_RESTS
+)
+_SUSPECT_DUE = _ONE_DUE.where(deliveries.c.lost >= LOST_ALONE)
+
+
 def any_tenant_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
     """Tell whether an integration has a due delivery that may be tried now: it is switched on and does not rest."""
-    d, i = deliveries.c, integrations.c
-    resting = exists().where(integration_state.c.integration_id == integration_id, health.rests(now))
-    query = (
-        select(literal(1))
-        .join(integrations, i.id == d.integration_id)
-        .where(d.integration_id == integration_id, status_is(d.status, "pending"), d.due_at <= now)
-        .where(i.enabled, i.deleted_at.is_(None), ~resting)
-        .limit(1)
-    )
-    return tx.execute(query.select_from(deliveries)).scalar_one_or_none() is not None
+    return tx.execute(_DUE, {"integration": integration_id, "now": now}).scalar_one_or_none() is not None
 
 
 def any_tenant_suspect_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:
     """Tell whether an integration has a due delivery that is to be claimed alone."""
-    d = deliveries.c
-    mine = (d.integration_id == integration_id, status_is(d.status, "pending"), d.due_at <= now)
-    query = select(literal(1)).where(*mine, d.lost >= LOST_ALONE).limit(1)
-    return tx.execute(query.select_from(deliveries)).scalar_one_or_none() is not None
+    return tx.execute(_SUSPECT_DUE, {"integration": integration_id, "now": now}).scalar_one_or_none() is not None

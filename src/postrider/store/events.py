@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, select, update
+from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, exists, func, select, update
 
 from postrider.domain.event import Event, EventOrigin
 
@@ -95,12 +95,17 @@ def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID 
     return [_head(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
 
 
+# Made once: it is asked with every batch, and making a statement costs more than running it.
+_FIRST_WAITING = (
+    select(events.c.tenant_id).where(events.c.fanned_out_at.is_(None)).order_by(events.c.tenant_id).limit(1)
+)
+_NEXT_WAITING = _FIRST_WAITING.where(events.c.tenant_id > bindparam("after"))
+
+
 def any_tenant_next_waiting(tx: Transaction, *, after: UUID | None) -> UUID | None:
     """Find the next tenant that has events to fan out, behind `after` in the order of ids."""
-    query = select(events.c.tenant_id).where(events.c.fanned_out_at.is_(None))
-    if after is not None:
-        query = query.where(events.c.tenant_id > after)
-    return tx.execute(query.order_by(events.c.tenant_id).limit(1)).scalar_one_or_none()
+    found = tx.execute(_FIRST_WAITING) if after is None else tx.execute(_NEXT_WAITING, {"after": after})
+    return found.scalar_one_or_none()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +121,36 @@ class Waiting:
     """The last integration that an earlier batch has served."""
 
 
+_TAKE_WAITING = (
+    select(
+        events.c.id,
+        events.c.event_type,
+        func.coalesce(events.c.replayed_at, events.c.created_at),
+        events.c.target_id,
+        events.c.fan_out_after,
+    )
+    .where(events.c.tenant_id == bindparam("tenant"), events.c.fanned_out_at.is_(None))
+    .order_by(events.c.id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+
+
 def take_waiting(tx: Transaction, tenant_id: UUID, *, limit: int) -> list[Waiting]:
     """Lock a tenant's oldest events that nobody else is fanning out."""
-    query = (
-        select(
-            events.c.id,
-            events.c.event_type,
-            func.coalesce(events.c.replayed_at, events.c.created_at),
-            events.c.target_id,
-            events.c.fan_out_after,
-        )
-        .where(events.c.tenant_id == tenant_id, events.c.fanned_out_at.is_(None))
-        .order_by(events.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [Waiting(*row) for row in tx.execute(query)]
+    return [Waiting(*row) for row in tx.execute(_TAKE_WAITING, {"tenant": tenant_id, "limit": limit})]
+
+
+_MARK_FANNED_OUT = (
+    update(events)
+    .where(events.c.tenant_id == bindparam("tenant"), events.c.id.in_(bindparam("done", expanding=True)))
+    .values(fanned_out_at=bindparam("now"))
+)
 
 
 def mark_fanned_out(tx: Transaction, tenant_id: UUID, event_ids: Sequence[UUID], *, now: datetime) -> None:
     """Note that every integration that observes these events has its delivery."""
-    tx.execute(
-        update(events).where(events.c.tenant_id == tenant_id, events.c.id.in_(event_ids)).values(fanned_out_at=now)
-    )
+    tx.execute(_MARK_FANNED_OUT, {"tenant": tenant_id, "done": event_ids, "now": now})
 
 
 def mark_fanned_out_upto(tx: Transaction, tenant_id: UUID, event_id: UUID, *, integration_id: UUID) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, or_, select, update
 
 from postrider.domain.breaker import CLOSED, Breaker
 
@@ -82,21 +82,40 @@ def of(tx: Transaction, integration_ids: Sequence[UUID]) -> dict[UUID, Health]:
     return {row[0]: _health(row) for row in tx.execute(query)}
 
 
+_MINE = _STATE.integration_id == bindparam("integration")
+_LOOK = _all().where(_MINE)
+_HOLD = _LOOK.with_for_update()
+
+
 def any_tenant_hold(tx: Transaction, integration_id: UUID) -> Health:
     """Read an integration's health and keep it from others until the transaction ends."""
-    row = tx.execute(_all().where(_STATE.integration_id == integration_id).with_for_update()).one_or_none()
+    row = tx.execute(_HOLD, {"integration": integration_id}).one_or_none()
     return NO_HEALTH if row is None else _health(row)
 
 
 def any_tenant_breaker(tx: Transaction, integration_id: UUID) -> Breaker:
     """Read an integration's breaker."""
-    row = tx.execute(_all().where(_STATE.integration_id == integration_id)).one_or_none()
+    row = tx.execute(_LOOK, {"integration": integration_id}).one_or_none()
     return CLOSED if row is None else _health(row).breaker
+
+
+_CHANGE = update(integration_state).where(_MINE)
+"""What it is changed to is named by its columns when it is run."""
 
 
 def any_tenant_set_breaker(tx: Transaction, integration_id: UUID, breaker: Breaker) -> None:
     """Write an integration's breaker, which was held before."""
-    tx.execute(update(integration_state).where(_STATE.integration_id == integration_id).values(**_columns(breaker)))
+    tx.execute(_CHANGE, {"integration": integration_id, **_columns(breaker)})
+
+
+_HOLD_FAILING = _HOLD.where(_STATE.failing_since.is_not(None))
+_NOTE_SUCCESS = _CHANGE.where(
+    or_(
+        _STATE.last_success_at.is_(None),
+        _STATE.last_success_at < bindparam("a_while_ago"),
+        _STATE.last_error == SECRETS_UNREADABLE,
+    )
+).values(last_success_at=bindparam("now"))
 
 
 def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime) -> Health:
@@ -104,14 +123,12 @@ def any_tenant_succeeded(tx: Transaction, integration_id: UUID, *, now: datetime
 
     Written on change, and else at most once in ten seconds, so that a busy integration's row stays quiet.
     """
-    failing = _all().where(_STATE.integration_id == integration_id, _STATE.failing_since.is_not(None))
-    before = tx.execute(failing.with_for_update()).one_or_none()
-    note = update(integration_state).where(_STATE.integration_id == integration_id)
+    before = tx.execute(_HOLD_FAILING, {"integration": integration_id}).one_or_none()
     if before is not None:
-        tx.execute(note.values(failures_in_row=0, failing_since=None, last_success_at=now, **_columns(CLOSED)))
+        well = {"failures_in_row": 0, "failing_since": None, "last_success_at": now, **_columns(CLOSED)}
+        tx.execute(_CHANGE, {"integration": integration_id, **well})
         return _health(before)
-    quiet = or_(_STATE.last_success_at.is_(None), _STATE.last_success_at < now - _ONCE_IN)
-    tx.execute(note.where(or_(quiet, _STATE.last_error == SECRETS_UNREADABLE)).values(last_success_at=now))
+    tx.execute(_NOTE_SUCCESS, {"integration": integration_id, "now": now, "a_while_ago": now - _ONCE_IN})
     return NO_HEALTH
 
 
@@ -128,15 +145,15 @@ def any_tenant_failed(
         last_error=error,
     )
     tx.execute(
-        update(integration_state)
-        .where(_STATE.integration_id == integration_id)
-        .values(
-            failures_in_row=stands.failures_in_row,
-            failing_since=stands.failing_since,
-            last_failure_at=now,
-            last_error=error,
+        _CHANGE,
+        {
+            "integration": integration_id,
+            "failures_in_row": stands.failures_in_row,
+            "failing_since": stands.failing_since,
+            "last_failure_at": now,
+            "last_error": error,
             **_columns(breaker),
-        )
+        },
     )
     return stands
 
@@ -166,15 +183,17 @@ def any_tenant_probe_now(tx: Transaction, delivery_ids: Sequence[UUID], *, now: 
     )
 
 
+_HOLD_NEXT_FREE = select(_STATE.next_free_at).where(_MINE).with_for_update()
+
+
 def any_tenant_next_free(tx: Transaction, integration_id: UUID) -> datetime | None:
     """Read when an integration with a rate may be tried again, and keep it from others until the transaction ends."""
-    query = select(_STATE.next_free_at).where(_STATE.integration_id == integration_id).with_for_update()
-    return tx.execute(query).scalar_one_or_none()
+    return tx.execute(_HOLD_NEXT_FREE, {"integration": integration_id}).scalar_one_or_none()
 
 
 def any_tenant_set_next_free(tx: Transaction, integration_id: UUID, moment: datetime) -> None:
     """Write when an integration with a rate may be tried again."""
-    tx.execute(update(integration_state).where(_STATE.integration_id == integration_id).values(next_free_at=moment))
+    tx.execute(_CHANGE, {"integration": integration_id, "next_free_at": moment})
 
 
 def any_tenant_forget_rate(tx: Transaction, integration_id: UUID) -> None:
@@ -182,12 +201,12 @@ def any_tenant_forget_rate(tx: Transaction, integration_id: UUID) -> None:
     tx.execute(update(integration_state).where(_STATE.integration_id == integration_id).values(next_free_at=None))
 
 
-def rests(now: datetime) -> ColumnElement[bool]:
+def rests(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """Say in SQL that an integration is not to be tried now: it is parked, or its rate has no attempt free."""
     return or_(is_parked(now), _STATE.next_free_at > now)
 
 
-def is_parked(now: datetime) -> ColumnElement[bool]:
+def is_parked(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """Say in SQL that an integration kept failing and is left alone."""
     return _STATE.parked_until > now
 

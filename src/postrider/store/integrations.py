@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, exists, func, insert, select, update
 
 from postrider.domain.errors import SecretUnreadable
 from postrider.domain.integration import DeliveryPolicy, Integration
@@ -17,6 +17,7 @@ from . import bells, health, sealed
 from .engine import Transaction
 from .secrets import SecretBox
 from .tables import deliveries, integration_state, integrations, observations, status_is
+from .types import Instant
 
 
 def add(tx: Transaction, box: SecretBox, new: Integration, *, secret_names: Iterable[str]) -> None:
@@ -146,6 +147,38 @@ class Observer:
     """It kept failing: whoever looks for work leaves it alone until its next probe."""
 
 
+_OBSERVING = select(
+    integrations.c.id,
+    integrations.c.created_at,
+    integrations.c.enabled,
+    integrations.c.observes,
+    exists()
+    .where(
+        integration_state.c.integration_id == integrations.c.id,
+        health.is_parked(bindparam("now", type_=Instant())),
+    )
+    .label("parked"),
+).where(integrations.c.deleted_at.is_(None))
+# Made once: it is asked with every batch, and making it costs more than running it.
+_OBSERVERS = (
+    _OBSERVING.where(
+        integrations.c.id.in_(
+            select(observations.c.integration_id)
+            .where(
+                observations.c.tenant_id == bindparam("tenant"),
+                observations.c.pattern.in_(bindparam("patterns", expanding=True)),
+            )
+            .distinct()
+        ),
+        integrations.c.id > bindparam("after"),
+    )
+    .order_by(integrations.c.id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(read=True, of=integrations)
+)
+_BEFORE_ALL = UUID(int=0)
+
+
 def observers(
     tx: Transaction, tenant_id: UUID, patterns: Sequence[str], *, after: UUID | None, limit: int, now: datetime
 ) -> list[Observer]:
@@ -153,49 +186,40 @@ def observers(
 
     They stay as they are until the transaction ends, so that a deletion never misses a delivery just being made.
     """
-    chosen = (
-        select(observations.c.integration_id)
-        .where(observations.c.tenant_id == tenant_id, observations.c.pattern.in_(patterns))
-        .distinct()
-    )
-    query = (
-        _observing(now)
-        .where(integrations.c.id.in_(chosen), integrations.c.deleted_at.is_(None))
-        .order_by(integrations.c.id)
-        .limit(limit)
-        .with_for_update(read=True, of=integrations)
-    )
-    if after is not None:
-        query = query.where(integrations.c.id > after)
-    return [_observer(row) for row in tx.execute(query)]
+    asked = {"tenant": tenant_id, "patterns": patterns, "after": after or _BEFORE_ALL, "limit": limit, "now": now}
+    return [_observer(row) for row in tx.execute(_OBSERVERS, asked)]
 
 
 def observer(
     tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime, hold: bool = True
 ) -> Observer | None:
     """Read the only integration that an event is for; `hold` keeps it as it is until the end, as `observers` does."""
-    query = _observing(now).where(
-        integrations.c.tenant_id == tenant_id,
-        integrations.c.id == integration_id,
-        integrations.c.deleted_at.is_(None),
-    )
-    row = tx.execute(query.with_for_update(read=True, of=integrations) if hold else query).one_or_none()
+    query = _OBSERVING.where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id)
+    held = query.with_for_update(read=True, of=integrations) if hold else query
+    row = tx.execute(held, {"now": now}).one_or_none()
     return None if row is None else _observer(row)
-
-
-def _observing(now: datetime) -> Select[Any]:
-    parked = exists().where(integration_state.c.integration_id == integrations.c.id, health.is_parked(now))
-    return select(
-        integrations.c.id,
-        integrations.c.created_at,
-        integrations.c.enabled,
-        integrations.c.observes,
-        parked.label("parked"),
-    )
 
 
 def _observer(row: Row[Any]) -> Observer:
     return Observer(row.id, row.created_at, row.enabled, tuple(row.observes), row.parked)
+
+
+_PAGED = (
+    select(integrations.c.id, integrations.c.enabled)
+    .where(integrations.c.deleted_at.is_(None), integrations.c.id > bindparam("after"))
+    .order_by(integrations.c.id)
+    .limit(bindparam("limit", type_=Integer))
+    .subquery()
+)
+_HAS_DUE = exists().where(
+    deliveries.c.integration_id == _PAGED.c.id,
+    status_is(deliveries.c.status, "pending"),
+    deliveries.c.due_at <= bindparam("now"),
+)
+_RESTS = exists().where(
+    integration_state.c.integration_id == _PAGED.c.id, health.rests(bindparam("now", type_=Instant()))
+)
+_WALK = select(_PAGED.c.id, and_(_PAGED.c.enabled, ~_RESTS, _HAS_DUE).label("work")).order_by(_PAGED.c.id)
 
 
 def any_tenant_walk(
@@ -206,18 +230,7 @@ def any_tenant_walk(
     Gives where the next walk goes on (None: it was the last page) and the integrations that have work. Switched off
     and parked ones are left out, and those whose rate has no attempt free.
     """
-    some = select(integrations.c.id, integrations.c.enabled).where(integrations.c.deleted_at.is_(None))
-    if after is not None:
-        some = some.where(integrations.c.id > after)
-    paged = some.order_by(integrations.c.id).limit(limit).subquery()
-    due = exists().where(
-        deliveries.c.integration_id == paged.c.id,
-        status_is(deliveries.c.status, "pending"),
-        deliveries.c.due_at <= now,
-    )
-    resting = exists().where(integration_state.c.integration_id == paged.c.id, health.rests(now))
-    work = and_(paged.c.enabled, ~resting, due).label("work")
-    rows = tx.execute(select(paged.c.id, work).order_by(paged.c.id)).all()
+    rows = tx.execute(_WALK, {"after": after or _BEFORE_ALL, "limit": limit, "now": now}).all()
     return (rows[-1].id if len(rows) == limit else None), [row.id for row in rows if row.work]
 
 
