@@ -156,7 +156,7 @@ def _clock(database: Database) -> Clock:
 
 def _may_ring(database: Database, clock: Clock) -> Callable[[Iterable[str]], list[str]]:
     def may_ring(names: Iterable[str]) -> list[str]:
-        with database.write_once() as tx:
+        with database.write_lightly() as tx:
             return bells.any_tenant_ring(tx, names, now=clock.now(), again_after=RING_AGAIN_AFTER)
 
     return may_ring

@@ -162,3 +162,17 @@ def test_an_old_sqlite_is_refused(found: tuple[int, ...]) -> None:
     """A Python whose SQLite lacks what our statements say is told so at the start, not by the first of them."""
     with pytest.raises(ValueError, match=r"3\.35\.0 or later"):
         check_sqlite(found)
+
+
+def test_only_what_workers_agree_by_does_not_wait_for_the_disk(database: Database) -> None:
+    """What is answered with 202, claimed or settled is on disk when its commit returns; a ring need not be."""
+    question = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
+
+    with database.write() as tx:
+        change = tx.execute(text(question)).scalar()
+    with database.write_once() as tx:
+        single = tx.execute(text(question)).scalar()
+    with database.write_lightly() as tx:
+        light = tx.execute(text(question)).scalar()
+
+    assert (change, single, light) == ((2, 2, 1) if database.is_sqlite else ("on", "on", "off"))

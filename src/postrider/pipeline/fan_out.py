@@ -97,7 +97,7 @@ class FanOut:
                 log.exception("fan_out.failed")
 
     def _turn(self) -> None:
-        with self._services.database.write_once() as tx:
+        with self._services.database.write_lightly() as tx:
             bells.any_tenant_unring(tx, bells.FAN_OUT)
         while not self._stopping:
             woken = fan_out_round(self._services, resting=self._resting)

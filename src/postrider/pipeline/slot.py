@@ -40,12 +40,10 @@ class Slot:
         """Have a slot, or take one; False when others have them all."""
         if (renew_at := self.renew_at()) is not None and now < renew_at:
             return True
-        if self._until is None:
-            # Before the first claim, so that what comes after it rings again.
-            with self.services.database.write_once() as tx:
-                bells.any_tenant_unring(tx, str(self.integration_id))
-        with self.services.database.write_once() as tx:
-            number = bells.any_tenant_take_slot(
+        # Before the first claim, so that what comes after it rings again.
+        take = bells.any_tenant_hear_and_take_slot if self._until is None else bells.any_tenant_take_slot
+        with self.services.database.write_lightly() as tx:
+            number = take(
                 tx,
                 self.integration_id,
                 holder=self.holder,
@@ -67,7 +65,7 @@ class Slot:
         """
         if self._until is None:
             return False
-        with self.services.database.write_once() as tx:
+        with self.services.database.write_lightly() as tx:
             bells.any_tenant_free_slot(tx, self.integration_id, holder=self.holder)
         self._until = None
         with self.services.database.read() as tx:

@@ -59,7 +59,7 @@ class Sweep:
         if self._thread.is_alive():
             self._thread.join()
         try:
-            with self._services.database.write_once() as tx:
+            with self._services.database.write_lightly() as tx:
                 bells.any_tenant_drop_lease(tx, LEASE, holder=self._holder)
         except PostriderError as error:
             log.warning("sweep.lease_not_dropped", detail=error.detail)
@@ -77,7 +77,7 @@ class Sweep:
         """Sweep once, unless another worker is at it."""
         now = self._services.clock.now()
         until = now + max(self._every * LEASE_TURNS, timedelta(seconds=LEASE_TURNS))
-        with self._services.database.write_once() as tx:
+        with self._services.database.write_lightly() as tx:
             if not bells.any_tenant_take_lease(tx, LEASE, holder=self._holder, now=now, until=until):
                 return
         for duty in (self._take_back, self._step_jobs, self._walk, self._look_for_events, self._forget):

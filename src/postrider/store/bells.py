@@ -85,6 +85,21 @@ def any_tenant_take_slot(
     return tx.execute(_TAKE_SLOT, asked).scalar_one_or_none()
 
 
+# SQLAlchemy puts it before the statement as a WITH that nothing else refers to; PostgreSQL runs it all the same.
+_HEAR_AND_TAKE_SLOT = _TAKE_SLOT.add_cte(_UNRING.returning(doorbells.c.name).cte("heard"))
+
+
+def any_tenant_hear_and_take_slot(
+    tx: Transaction, integration_id: UUID, *, holder: UUID, slots_open: int, now: datetime, until: datetime
+) -> int | None:
+    """Note that an integration's ring was heard, and take a slot of it: one statement where the database can."""
+    if tx.dialect.name == "sqlite":
+        any_tenant_unring(tx, str(integration_id))
+        return any_tenant_take_slot(tx, integration_id, holder=holder, slots_open=slots_open, now=now, until=until)
+    asked = {"integration": integration_id, "me": holder, "slots_open": slots_open, "now": now, "until": until}
+    return tx.execute(_HEAR_AND_TAKE_SLOT, {**asked, "bell": str(integration_id)}).scalar_one_or_none()
+
+
 _FREE_SLOT = (
     update(slots)
     .where(slots.c.integration_id == bindparam("integration"), _MINE)

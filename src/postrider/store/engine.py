@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -22,6 +23,8 @@ Transaction = Connection
 OLDEST_SQLITE = (3, 35, 0)
 """The first that knows RETURNING; an operating system's Python may come with an older one."""
 WRITER_WAIT_SECONDS = 10.0
+SMALLEST_SHARED_POOL = 6
+"""A pool of so many connections sets two of them aside for what need not wait for the disk."""
 _WRITING = "postrider_writing"
 
 
@@ -74,13 +77,18 @@ class Database:
         self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = FairLock()
-        self.engine = self._sqlite(pool_size, pool_wait) if self.is_sqlite else self._postgresql(pool_size, pool_wait)
+        light = 2 if pool_size >= SMALLEST_SHARED_POOL else 0
+        make = self._sqlite if self.is_sqlite else self._postgresql
+        self.engine = make(pool_size - light, pool_wait)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._lightly = make(light, pool_wait, durable=False) if light else self.engine
+        self._lightly_autocommit = self._lightly.execution_options(isolation_level="AUTOCOMMIT")
 
-    def _postgresql(self, pool_size: int, pool_wait: float) -> Engine:
+    def _postgresql(self, pool_size: int, pool_wait: float, *, durable: bool = True) -> Engine:
         # Bounded waits everywhere: a database host that vanished must not hold a thread for TCP's fifteen minutes.
         arguments: dict[str, Any] = {
-            "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
+            "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s"
+            + ("" if durable else " -c synchronous_commit=off"),
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -97,7 +105,7 @@ class Database:
             hide_parameters=True,  # a traceback must not hold payloads
         )
 
-    def _sqlite(self, pool_size: int, pool_wait: float) -> Engine:
+    def _sqlite(self, pool_size: int, pool_wait: float, *, durable: bool = True) -> Engine:
         # Readers beside the writer are cheap, and pages are many: SQLite gets room for them.
         engine = create_engine(
             self.url,
@@ -108,7 +116,7 @@ class Database:
             hide_parameters=True,
         )
         event.listen(engine, "do_connect", _create_privately)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, synchronous="FULL" if durable else "NORMAL"))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
 
@@ -121,20 +129,33 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Change in one transaction: committed at the end, rolled back on any exception."""
-        with _named_failures(), self._turn(), self.engine.connect() as connection:
-            writing = connection.execution_options(**{_WRITING: True})
-            with writing.begin():
-                yield writing
+        with _named_failures(), self._transaction(self.engine) as connection:
+            yield connection
 
     @contextmanager
     def write_once(self) -> Iterator[Transaction]:
         """Change by a single statement, which is its own transaction: saves PostgreSQL two round trips."""
-        if self.is_sqlite:
-            with self.write() as connection:
-                yield connection
-            return
-        with _named_failures(), self._autocommit.connect() as connection:
+        once = self._transaction(self.engine) if self.is_sqlite else self._autocommit.connect()
+        with _named_failures(), once as connection:
             yield connection
+
+    @contextmanager
+    def write_lightly(self) -> Iterator[Transaction]:
+        """Change, by a single statement, what workers only agree by: rings, slots and leases.
+
+        It does not wait for the disk. A database that crashes may forget the last second of it, which costs a ring
+        too many or too few, or one more process that drains; never anything that was published or sent.
+        """
+        once = self._transaction(self._lightly) if self.is_sqlite else self._lightly_autocommit.connect()
+        with _named_failures(), once as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Transaction]:
+        with self._turn(), engine.connect() as connection:
+            writing = connection.execution_options(**{_WRITING: True})
+            with writing.begin():
+                yield writing
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -151,6 +172,7 @@ class Database:
     def close(self) -> None:
         """Close every idle connection."""
         self.engine.dispose()
+        self._lightly.dispose()
 
 
 def check_sqlite(found: tuple[int, ...]) -> None:
@@ -209,13 +231,13 @@ def _create_privately(_dialect: object, _record: object, arguments: list[Any], _
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: Any, _record: object, *, synchronous: str) -> None:
     # The driver's own transactions begin too late (deferred) and would fail half-way with BUSY.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",
+        f"synchronous={synchronous}",
         "foreign_keys=ON",
         "busy_timeout=10000",
         "cache_size=-32000",
