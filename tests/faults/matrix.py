@@ -55,8 +55,6 @@ class Row:
     play: Play
     long: bool
     """It takes more than a few seconds."""
-    unmet: str = ""
-    """Why its promise is not held yet; the row is played all the same."""
     needs: str = ""
     """A mark such as `rabbitmq`: the server that has to be installed."""
 
@@ -65,14 +63,14 @@ ROWS: dict[str, Row] = {}
 """By name, in the order of the matrix as far as its files were imported."""
 
 
-def row(name: str, fault: str, *, long: bool = False, needs: str = "", unmet: str = "") -> Callable[[Play], Play]:
+def row(name: str, fault: str, *, long: bool = False, needs: str = "") -> Callable[[Play], Play]:
     """Make a function a row of the matrix: it breaks something and tells what became of the events.
 
     It never raises for a promise that did not hold: that is what `Figures.broken` tells.
     """
 
     def enter(play: Play) -> Play:
-        ROWS[name] = Row(name, fault, play, long=long, needs=needs, unmet=unmet)
+        ROWS[name] = Row(name, fault, play, long=long, needs=needs)
         return play
 
     return enter

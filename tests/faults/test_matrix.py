@@ -17,8 +17,6 @@ def _marks(row: Row) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.alone, pytest.mark.timeout(300)]
     if row.needs:
         marks.append(getattr(pytest.mark, row.needs))
-    if row.unmet:
-        marks.append(pytest.mark.xfail(reason=row.unmet, strict=False))
     return [*marks, pytest.mark.long] if row.long else marks
 
 
