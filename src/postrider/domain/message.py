@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from .delivery import Claimed
@@ -77,30 +78,29 @@ def compose(
 
 
 def _elastic_path_body(claimed: Claimed, integration: Integration, sender: Sender) -> bytes:
-    payload = claimed.payload
-    resources = json.dumps(payload.decode(), ensure_ascii=False).encode()
-    configuration = integration.configuration
+    payload, configuration = claimed.payload, integration.configuration
     return b"".join(
         (
             b'{"id":"%s","triggered_by":%s,"attempt":%d,"integration":'
-            % (str(claimed.delivery_id).encode(), _json(claimed.event_type), claimed.attempt),
-            _json(
-                {
-                    "id": str(integration.id),
-                    "integration_type": integration.integration_type,
-                    "name": integration.name,
-                    "description": integration.description,
-                }
+            % (str(claimed.delivery_id).encode(), _text_json(claimed.event_type), claimed.attempt),
+            _integration_json(
+                str(integration.id), integration.integration_type, integration.name, integration.description
             ),
             b',"resources":',
-            resources,
+            json.dumps(payload.decode(), ensure_ascii=False).encode(),
             b',"payload":',
             payload,
             b',"configuration":',
             _json({"secret_key": configuration.get("secret_key") or "", "url": configuration.get("url", "")}),
-            b',"store_id":%s,"org_id":%s}' % (_json(sender.store_id), _json(sender.org_id)),
+            b',"store_id":%s,"org_id":%s}' % (_text_json(sender.store_id), _text_json(sender.org_id)),
         )
     )
+
+
+@lru_cache(maxsize=512)
+def _integration_json(integration_id: str, integration_type: str, name: str, description: str) -> bytes:
+    """Tell of an integration: the same in all its messages."""
+    return _json({"id": integration_id, "integration_type": integration_type, "name": name, "description": description})
 
 
 def _webhook_headers(
@@ -130,8 +130,8 @@ def _cloudevent(claimed: Claimed, sender: Sender, data: bytes) -> bytes:
         data,
         str(claimed.delivery_id).encode(),
         str(claimed.integration_id).encode(),
-        _json(sender.public_url),
-        b'"specversion":"1.0","storeid":%s,"type":%s' % (_json(sender.store_id), _json(claimed.event_type)),
+        _text_json(sender.public_url),
+        b'"specversion":"1.0","storeid":%s,"type":%s' % (_text_json(sender.store_id), _text_json(claimed.event_type)),
     )
 
 
@@ -165,6 +165,12 @@ def _skip(text: str, at: int) -> int:
     while text[at] in " \t\r\n":
         at += 1
     return at
+
+
+@lru_cache(maxsize=1024)
+def _text_json(text: str) -> bytes:
+    """Write what many messages repeat: event types, tenants, our own address; never a secret, which this would keep."""
+    return _json(text)
 
 
 def _json(value: object) -> bytes:

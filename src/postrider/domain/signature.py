@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,7 +43,7 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
     if not key:
         raise ValueError("there is no signing secret")
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def signatures(secrets: Sequence[str], *, message_id: str, timestamp: int, body: bytes) -> str:
