@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 PORT = click.IntRange(0, 65_535)
+ALL_SCENARIOS = "all"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,13 +108,22 @@ def migrate() -> None:
 
 
 @cli.command()
-@click.option("--scenario", default="all", show_default=True, type=click.Choice([*SCENARIO_NAMES, "all"]))
-@click.option("--events", type=click.IntRange(min=2), help="Size of a backlog.  [default: 20000, or 30000 distributed]")
+@click.option(
+    "--scenario",
+    "scenarios",
+    default=[ALL_SCENARIOS],
+    show_default=True,
+    multiple=True,
+    type=click.Choice([*SCENARIO_NAMES, ALL_SCENARIOS]),
+    help="May be given several times.",
+)
+@click.option("--events", type=click.IntRange(min=2), help="Of each scenario.  [default: enough for a steady figure]")
+@click.option("--rate", type=click.FloatRange(min=1), help="Events a second of steady, steady-lists.  [default: any]")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Worker processes.")
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(min=1), help="Of idle-latency.")
 @click.option("--seconds", default=3.0, show_default=True, type=click.FloatRange(min=0.1), help="Of each bare loop.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of tables.")
-def bench(scenario: str, events: int | None, workers: int, samples: int, seconds: float, json_wanted: bool) -> None:  # noqa: FBT001 - click's way
+def bench(scenarios: tuple[str, ...], *, json_wanted: bool, **plan: Any) -> None:
     """Measure what this machine delivers, beside a bare HTTP loop that stores nothing.
 
     With POSTRIDER_DATABASE_URL (PostgreSQL) and POSTRIDER_BROKER_URL set, it measures web and worker processes with
@@ -124,9 +134,10 @@ def bench(scenario: str, events: int | None, workers: int, samples: int, seconds
     from .bench.report import as_json, as_text
     from .bench.run import run as run_bench
 
-    names = SCENARIO_NAMES if scenario == "all" else (scenario,)
-    plan = Plan(names, events=events, workers=workers, samples=samples, seconds=seconds)
-    report = run_bench(Settings(), plan, say=lambda text: click.echo(text, err=True))
+    everything = ALL_SCENARIOS in scenarios
+    names = SCENARIO_NAMES if everything else scenarios
+    wanted = Plan(names, leave_out=everything, **plan)
+    report = run_bench(Settings(), wanted, say=lambda text: click.echo(text, err=True))
     click.echo(as_json(report) if json_wanted else as_text(report))
     sys.exit(1 if any(figures.audit.lost for figures in report.figures) else 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .endpoint import Arrivals
+from .endpoint import Arrivals, FarSide
 from .figures import Figures
 from .plan import Plan
 from .stage import Stage
@@ -13,28 +13,34 @@ NAME = "backlog"
 
 
 def run(stage: Stage, plan: Plan) -> Figures:
-    """Store the deliveries, then start the workers, and measure from the first one received to the last."""
-    events = plan.events_for(embedded=stage.embedded)
+    """Store the deliveries, then start the workers."""
+    events = plan.events_for(NAME, embedded=stage.embedded)
     stage.integrate()
     stage.fill(events)
     stage.endpoint.reset()
+    return bring(NAME, stage, plan, to=stage.endpoint, events=events)
+
+
+def bring(name: str, stage: Stage, plan: Plan, *, to: FarSide, events: int, copies: int = 1) -> Figures:
+    """Start the workers on what is stored, and measure from the first delivery received to the last."""
+    deliveries = events * copies
     stage.start_workers(plan.workers)
-    stage.endpoint.wait_for(1, look=lambda _: stage.check())
-    before = stage.usage()
-    came = stage.endpoint.wait_for(events, look=lambda came: _look(stage, came, events))
+    began = to.wait_for(1, look=lambda _: stage.check())
+    before, since = stage.usage(), time.monotonic()
+
+    def look(came: Arrivals) -> None:
+        stage.check()
+        rate = (came.messages - began.messages) / (time.monotonic() - since)
+        stage.say(f"{came.messages:,} of {deliveries:,} received, {rate:,.0f}/s")
+
+    to.wait_for(deliveries, look=look)
     stage.wait_until_settled()
     return Figures(
-        scenario=NAME,
-        per_second=_rate(came),
-        prices=stage.prices(before, deliveries_made=events),
-        audit=stage.audit(events),
+        scenario=name,
+        prices=stage.prices(before, deliveries_made=max(1, deliveries - began.messages)),
+        per_second=_rate(to.arrivals()),
+        audit=stage.audit(events, copies=copies, to=to),
     )
-
-
-def _look(stage: Stage, came: Arrivals, events: int) -> None:
-    stage.check()
-    since = (time.monotonic_ns() - (came.first_ns or 0)) / 1e9
-    stage.say(f"{came.messages:,} of {events:,} received, {came.messages / since:,.0f}/s")
 
 
 def _rate(came: Arrivals) -> float | None:

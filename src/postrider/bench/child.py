@@ -28,7 +28,8 @@ class Usage:
     """What a process has used."""
 
     cpu_seconds: float
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None = None
+    """None where it cannot be told."""
 
 
 class Child:

@@ -1,4 +1,4 @@
-"""The receiver and the bare loop, as the scenarios use them."""
+"""The far sides and the bare loop, as the scenarios use them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from . import load
 from .child import BenchFailed, Child
@@ -27,16 +28,37 @@ class Arrivals:
     last_ns: int | None
 
 
+class FarSide(Protocol):
+    """What deliveries come to."""
+
+    def arrivals(self) -> Arrivals:
+        """Tell what came so far."""
+
+    def ids(self) -> list[str]:
+        """Name the messages that came."""
+
+    def wait_for(self, messages: int, *, look: Callable[[Arrivals], None]) -> Arrivals:
+        """Return once so many different messages came; `look` is called every few seconds until then.
+
+        BenchFailed when nothing more comes.
+        """
+
+
 class Endpoint:
-    """The receiver process."""
+    """A process that notes what comes to it: the receiver, or one that speaks something else."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, *, address: str = "http://127.0.0.1:{port}/hook") -> None:
         self._child = child
-        self.url = f"http://127.0.0.1:{child.ask('port')['port']}/hook"
+        self.url = address.format(**child.ask("port"))
 
-    def reset(self) -> None:
-        """Forget what came."""
-        self._child.ask("reset")
+    def reset(self, *, timed: bool = False) -> None:
+        """Forget what came; `timed` lets the receiver look for the moment of sending in what comes from now on."""
+        self._child.ask("reset", timed=timed)
+
+    def took(self) -> list[int]:
+        """Tell how many nanoseconds the messages took that said when they were sent, in the order of coming."""
+        took: list[int] = self._child.ask("took")["took"]
+        return took
 
     def arrivals(self) -> Arrivals:
         return Arrivals(**self._child.ask("wait", messages=0, seconds=0))
@@ -47,20 +69,26 @@ class Endpoint:
         return ids
 
     def wait_for(self, messages: int, *, look: Callable[[Arrivals], None] = lambda _: None) -> Arrivals:
-        """Return once so many different messages came; `look` is called every few seconds until then.
+        """Return once so many different messages came, at the moment when they did."""
 
-        BenchFailed when nothing more comes.
-        """
-        had, give_up_at = -1, 0.0
-        while True:
-            came = Arrivals(**self._child.ask("wait", messages=messages, seconds=LOOK_SECONDS))
-            if came.messages >= messages:
-                return came
-            if came.messages > had:
-                had, give_up_at = came.messages, time.monotonic() + PATIENCE_SECONDS
-            if time.monotonic() > give_up_at:
-                raise BenchFailed(f"only {had:,} of {messages:,} messages came; nothing for {PATIENCE_SECONDS:g} s")
-            look(came)
+        def wait(seconds: float) -> Arrivals:
+            return Arrivals(**self._child.ask("wait", messages=messages, seconds=seconds))
+
+        return patiently(wait, messages, look=look)
+
+
+def patiently(wait: Callable[[float], Arrivals], messages: int, *, look: Callable[[Arrivals], None]) -> Arrivals:
+    """Call `wait` with seconds until it tells of so many messages; BenchFailed when nothing more comes."""
+    had, give_up_at = -1, 0.0
+    while True:
+        came = wait(LOOK_SECONDS)
+        if came.messages >= messages:
+            return came
+        if came.messages > had:
+            had, give_up_at = came.messages, time.monotonic() + PATIENCE_SECONDS
+        if time.monotonic() > give_up_at:
+            raise BenchFailed(f"only {had:,} of {messages:,} messages came; nothing for {PATIENCE_SECONDS:g} s")
+        look(came)
 
 
 @contextmanager

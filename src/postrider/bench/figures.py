@@ -26,8 +26,8 @@ class Price:
 
     cpu_seconds_per_1000: float
     """All its processes together, for 1,000 deliveries."""
-    peak_memory_mb: float
-    """The largest of its processes."""
+    peak_memory_mb: float | None
+    """The largest of its processes; None where it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class Audit:
     """Whether what was stored is what came."""
 
     events: int
+    """How many were published."""
+    deliveries: int
+    """How many should have come of them."""
     received: int
     """How many different deliveries came."""
     twice: int
@@ -52,13 +55,17 @@ class Figures:
     scenario: str
     audit: Audit
     prices: Mapping[str, Price]
-    """By the kind of process: up, web, worker."""
+    """By the kind of process: up, web, worker, database."""
     per_second: float | None = None
     """Deliveries a second; None where it is not the question."""
+    accepted_per_second: float | None = None
+    """Events a second that were accepted over HTTP; None where they were stored beforehand."""
     of_bare_loop: float | None = None
     """The same as a share of the bare loop's requests a second, measured just before and after."""
     latencies: Mapping[str, Spread] = field(default_factory=dict)
     """By what is measured."""
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    """By what is set against what."""
 
 
 def spread(nanoseconds: Sequence[int]) -> Spread:
@@ -74,20 +81,30 @@ def spread(nanoseconds: Sequence[int]) -> Spread:
 def price(before: Sequence[Usage], after: Sequence[Usage], *, deliveries: int) -> Price:
     """Tell what processes of one kind used between two looks, in the same order."""
     cpu = sum(late.cpu_seconds - early.cpu_seconds for early, late in zip(before, after, strict=True))
-    peak = max(usage.peak_memory_bytes for usage in after)
-    return Price(cpu / deliveries * 1000, peak / 1e6)
+    peaks = [usage.peak_memory_bytes / 1e6 for usage in after if usage.peak_memory_bytes is not None]
+    return Price(cpu / deliveries * 1000, max(peaks, default=None))
 
 
 def audit(
-    stored: Sequence[UUID], delivered: Sequence[UUID], came: Sequence[str], *, requests: int, events: int
+    stored: Sequence[UUID],
+    delivered: Sequence[UUID],
+    came: Sequence[str],
+    *,
+    requests: int,
+    events: int,
+    copies: int = 1,
 ) -> Audit:
-    """Compare the deliveries that were made, and noted as delivered, with the ids that came."""
+    """Compare the deliveries that were made, and noted as delivered, with the ids that came.
+
+    Each event was to go out in so many `copies`.
+    """
     made, done, seen = {str(one) for one in stored}, {str(one) for one in delivered}, set(came)
     arrived = made & seen & done
     return Audit(
         events=events,
+        deliveries=events * copies,
         received=len(made & seen),
         twice=requests - len(seen),
-        lost=max(events, len(made)) - len(arrived),
+        lost=max(events * copies, len(made)) - len(arrived),
         foreign=len(seen - made),
     )

@@ -31,13 +31,11 @@ class _Sample:
 def run(stage: Stage, plan: Plan) -> Figures:
     """Publish one event at a time over one kept connection, at rest between."""
     stage.integrate()
-    url = stage.start_web()
-    if not stage.embedded:
-        stage.start_workers(plan.workers)
+    url = stage.start(plan.workers)
     with httpx.Client(trust_env=False, timeout=30) as client:
         overhead = _measure_client(stage, client, plan.samples)
         stage.endpoint.reset()
-        headers = {"authorization": f"Bearer {stage.api_key}", "content-type": "application/json"}
+        headers = stage.headers()
         for number in range(WARM_UP):
             _publish(stage, client, url, headers, number)
         before = stage.usage()

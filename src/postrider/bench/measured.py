@@ -1,6 +1,7 @@
 """The inside of a measured process: it answers commands on standard input, one JSON line each, while it works.
 
-`python -m postrider.bench.measured worker …` runs a command of Postrider that can be asked what it has used so far.
+`python -m postrider.bench.measured postrider.cli worker …` runs a module with its arguments, here a command of
+Postrider, in a process that can be asked what it has used so far.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 Command = Callable[..., Mapping[str, Any]]
 """Takes the members of a command's line, gives the members of its answer."""
 
-COMMAND_LINE = "postrider.cli"
+POSTRIDER = "postrider.cli"
 
 
 def answer_commands(commands: Mapping[str, Command]) -> None:
@@ -75,4 +76,4 @@ def _peak_memory() -> int:
 
 if __name__ == "__main__":
     answer_commands({})
-    runpy.run_module(COMMAND_LINE, run_name="__main__", alter_sys=True)
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

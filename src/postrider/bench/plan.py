@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCENARIO_NAMES = ("backlog", "idle-latency")
-EVENTS_EMBEDDED, EVENTS_DISTRIBUTED = 20_000, 30_000
+SCENARIO_NAMES = (
+    "backlog",
+    "idle-latency",
+    "steady",
+    "steady-lists",
+)
+EVENTS = {
+    "backlog": (20_000, 30_000),
+    "steady": (10_000, 20_000),
+    "steady-lists": (10_000, 20_000),
+}
+"""As many as give a steady figure: embedded, distributed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +23,19 @@ class Plan:
     """How much, how long and with what."""
 
     scenarios: tuple[str, ...]
+    leave_out: bool = False
+    """Leave out a scenario that this machine lacks something for, with a word, in the place of failing."""
     events: int | None = None
-    """For scenarios with a backlog; None: as many as give a steady figure in the mode."""
+    """Of each scenario that counts events; None: as many as give a steady figure."""
+    rate: float | None = None
+    """Events a second that `steady` and `steady-lists` publish; None: as many as are accepted."""
     workers: int = 1
     samples: int = 200
     """For scenarios that look at one event at a time."""
     seconds: float = 3.0
     """For each measure of the bare loop."""
 
-    def events_for(self, *, embedded: bool) -> int:
-        """Tell how large a backlog is."""
-        return self.events or (EVENTS_EMBEDDED if embedded else EVENTS_DISTRIBUTED)
+    def events_for(self, scenario: str, *, embedded: bool) -> int:
+        """Tell how many events a scenario gets."""
+        few, many = EVENTS[scenario]
+        return self.events or (few if embedded else many)

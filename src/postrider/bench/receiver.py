@@ -3,65 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import uvloop
 
+from . import load
+from .arrivals import Arrivals
 from .measured import answer_commands
+from .wire import HEAD_END, LENGTH, header
 
 NAME = "Python, uvloop, one process"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
-_LENGTH, _ID = b"\r\ncontent-length:", b"\r\nwebhook-id:"
-
-
-class Arrivals:
-    """What came since the last reset; written by the loop alone, read from any thread."""
-
-    def __init__(self) -> None:
-        self._first_seen: dict[bytes, int] = {}
-        self._count = 0
-        self._awaited = 1
-        self._reached = threading.Event()
-
-    def add(self, message_id: bytes) -> None:
-        """Note a request by its `webhook-id`."""
-        self._count += 1
-        self._first_seen.setdefault(message_id, time.monotonic_ns())
-        if len(self._first_seen) == self._awaited:
-            self._reached.set()
-
-    def reset(self) -> Mapping[str, Any]:
-        """Forget what came."""
-        self._first_seen, self._count = {}, 0
-        return self._told()
-
-    def wait(self, *, messages: int, seconds: float) -> Mapping[str, Any]:
-        """Answer once so many different messages came, or `seconds` went by."""
-        self._reached.clear()
-        self._awaited = messages
-        if len(self._first_seen) < messages:
-            self._reached.wait(seconds)
-        return self._told()
-
-    def ids(self) -> Mapping[str, Any]:
-        """Name the messages that came."""
-        return {"ids": [message_id.decode("latin-1") for message_id in list(self._first_seen)]}
-
-    def _told(self) -> Mapping[str, Any]:
-        stamps = list(self._first_seen.values())
-        return {
-            "requests": self._count,
-            "messages": len(stamps),
-            "first_ns": stamps[0] if stamps else None,
-            "last_ns": stamps[-1] if stamps else None,
-        }
+_ID = b"\r\nwebhook-id:"
 
 
 class Connection(asyncio.Protocol):
-    """Just enough of HTTP/1.1 for requests that say their length."""
+    """Takes one request after the other."""
 
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
@@ -73,32 +30,28 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         data = self._rest + data if self._rest else data
-        while (end := data.find(b"\r\n\r\n")) >= 0:
+        while (end := data.find(HEAD_END)) >= 0:
             head = data[: end + 2].lower()
-            after = end + 4 + int(_header(head, _LENGTH) or 0)
+            after = end + 4 + int(header(head, LENGTH) or 0)
             if len(data) < after:
                 break
-            self._arrivals.add(_header(head, _ID))
+            self._note(header(head, _ID), data, end, after)
             self._transport.write(ANSWER)
             data = data[after:]
         self._rest = data
 
-
-def _header(head: bytes, name: bytes) -> bytes:
-    at = head.find(name)
-    if at < 0:
-        return b""
-    at += len(name)
-    return head[at : head.index(b"\r\n", at)].strip()
+    def _note(self, message_id: bytes, data: bytes, start: int, end: int) -> None:
+        if self._arrivals.timed:
+            self._arrivals.add_timed(message_id, load.sent_ns(data, start, end))
+        else:
+            self._arrivals.add(message_id)
 
 
 async def _serve() -> None:
     arrivals = Arrivals()
     server = await asyncio.get_running_loop().create_server(lambda: Connection(arrivals), "127.0.0.1", 0, backlog=1024)
     port = server.sockets[0].getsockname()[1]
-    answer_commands(
-        {"port": lambda: {"port": port}, "reset": arrivals.reset, "wait": arrivals.wait, "ids": arrivals.ids}
-    )
+    answer_commands({"port": lambda: {"port": port}, **arrivals.commands()})
     await server.serve_forever()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from . import receiver
 from .endpoint import Bare
@@ -47,16 +47,12 @@ def as_json(report: Report) -> str:
 
 def as_text(report: Report) -> str:
     """Write the report for people."""
-    blocks = [_headline(report), _throughput(report.figures), _latencies(report.figures), _prices(report.figures)]
-    return "\n\n".join(block for block in [*blocks, _audits(report.figures)] if block)
+    tables = [table(report.figures) for table in (_throughput, _latencies, _ratios, _prices, _audits)]
+    return "\n\n".join(block for block in [_headline(report), *tables] if block)
 
 
 def _headline(report: Report) -> str:
     machine = report.machine
-    bare = "; ".join(
-        ", ".join(f"{rate:,.0f}/s with {width} in flight" for width, rate in one.per_second.items())
-        for one in report.bare
-    )
     workers = "" if report.mode == "embedded" else f", {report.workers} worker process" + "es" * (report.workers > 1)
     rows = [
         ("Postrider", f"{machine.postrider}, {report.mode}{workers}"),
@@ -64,7 +60,7 @@ def _headline(report: Report) -> str:
         ("database", report.database),
         ("broker", report.broker),
         ("receiver", receiver.NAME),
-        ("bare loop", f"{bare} (aiohttp, one process, the same requests, nothing stored)"),
+        ("bare loop", f"{_told(report.bare)} (aiohttp, one process, the same requests, nothing stored)"),
     ]
     return "\n".join(f"{name:<{_GAP_AFTER}}{text}" for name, text in rows)
 
@@ -72,13 +68,33 @@ def _headline(report: Report) -> str:
 _GAP_AFTER = 12
 
 
+def _told(bare: Sequence[Bare]) -> str:
+    """Tell the lowest and the highest of all measures, for each number of requests in flight."""
+    by_width = {width: [one.per_second[width] for one in bare] for width in bare[0].per_second}
+    return ", ".join(f"{_span(rates)}/s with {width} in flight" for width, rates in by_width.items())
+
+
+def _span(rates: Sequence[float]) -> str:
+    return " to ".join(dict.fromkeys(f"{rate:,.0f}" for rate in (min(rates), max(rates))))
+
+
 def _throughput(figures: Sequence[Figures]) -> str:
     rows = [
-        [one.scenario, f"{one.audit.events:,}", f"{one.per_second:,.0f}", f"{one.of_bare_loop or 0:.2f}"]
+        [
+            one.scenario,
+            f"{one.audit.deliveries:,}",
+            _number(one.accepted_per_second, ",.0f"),
+            _number(one.per_second, ",.0f"),
+            _number(one.of_bare_loop, ".2f"),
+        ]
         for one in figures
         if one.per_second is not None
     ]
-    return _table(["scenario", "events", "deliveries/s", "of the bare loop"], rows)
+    return _table(["scenario", "deliveries", "events/s accepted", "deliveries/s", "of the bare loop"], rows)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _latencies(figures: Sequence[Figures]) -> str:
@@ -90,9 +106,14 @@ def _latencies(figures: Sequence[Figures]) -> str:
     return _table(["scenario", "milliseconds from, to", "p50", "p95", "p99", "longest"], rows, left=2)
 
 
+def _ratios(figures: Sequence[Figures]) -> str:
+    rows = [[one.scenario, name, f"{ratio:.2f}"] for one in figures for name, ratio in one.ratios.items()]
+    return _table(["scenario", "set against each other", "ratio"], rows, left=2)
+
+
 def _prices(figures: Sequence[Figures]) -> str:
     rows = [
-        [one.scenario, kind, f"{price.cpu_seconds_per_1000:.3f}", f"{price.peak_memory_mb:,.0f}"]
+        [one.scenario, kind, f"{price.cpu_seconds_per_1000:.3f}", _number(price.peak_memory_mb, ",.0f")]
         for one in figures
         for kind, price in one.prices.items()
     ]
@@ -100,12 +121,8 @@ def _prices(figures: Sequence[Figures]) -> str:
 
 
 def _audits(figures: Sequence[Figures]) -> str:
-    rows = [
-        [one.scenario, *(f"{count:,}" for count in (told.events, told.received, told.twice, told.lost, told.foreign))]
-        for one in figures
-        for told in [one.audit]
-    ]
-    return _table(["scenario", "published", "received", "twice", "lost", "foreign"], rows)
+    rows = [[one.scenario, *(f"{count:,}" for count in astuple(one.audit))] for one in figures]
+    return _table(["scenario", "published", "deliveries", "received", "twice", "lost", "foreign"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]], *, left: int = 1) -> str:

@@ -6,9 +6,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import FrameType
 
 import structlog
@@ -16,7 +16,7 @@ import structlog
 from postrider.settings import Settings
 from postrider.store import scratch
 
-from . import backlog, idle_latency
+from . import backlog, idle_latency, steady
 from .child import BenchFailed
 from .endpoint import Bare, Endpoint, measure_bare_loop, open_endpoint
 from .figures import Figures
@@ -25,9 +25,24 @@ from .plan import Plan
 from .report import Report
 from .stage import Stage, is_distributed, open_stage
 
-SCENARIOS: dict[str, Callable[[Stage, Plan], Figures]] = {
-    backlog.NAME: backlog.run,
-    idle_latency.NAME: idle_latency.run,
+Play = Callable[[Stage, Plan], Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is measured under one name."""
+
+    plays: Sequence[Play]
+    """Each gets a stage of its own and gives figures of its own."""
+    lacks: Callable[[], str | None] = lambda: None
+    """Says in a sentence what this machine lacks for it."""
+
+
+SCENARIOS = {
+    backlog.NAME: Scenario([backlog.run]),
+    idle_latency.NAME: Scenario([idle_latency.run]),
+    steady.SINGLE: Scenario([steady.run_single]),
+    steady.LISTS: Scenario([steady.run_lists]),
 }
 
 
@@ -41,10 +56,11 @@ def run(settings: Settings, plan: Plan, *, say: Callable[[str], None]) -> Report
     distributed = is_distributed(settings)
     if plan.workers > 1 and not distributed:
         raise BenchFailed("embedded is one process; set POSTRIDER_DATABASE_URL and POSTRIDER_BROKER_URL for more")
+    names = playable(plan, say)
     with _ended_in_order(), open_endpoint(os.environ) as endpoint:
         bench = _Bench(settings, plan, endpoint, say)
         bench.measure_bare_loop()
-        figures = tuple(bench.play(name) for name in plan.scenarios)
+        figures = tuple(bench.play(name, play) for name in names for play in SCENARIOS[name].plays)
     return Report(
         machine=this_machine(),
         mode="distributed" if distributed else "embedded",
@@ -68,20 +84,34 @@ class _Bench:
         self._say("bare loop")
         self.bare.append(measure_bare_loop(self._endpoint, os.environ, seconds=self._plan.seconds))
 
-    def play(self, name: str) -> Figures:
-        """Play one scenario; a throughput is set against the bare loop just before and just after it."""
+    def play(self, name: str, play: Play) -> Figures:
+        """Play a scenario, or a part of it; a throughput is set against the bare loop just before and just after."""
 
         def say(text: str) -> None:
             self._say(f"{name}: {text}")
 
         with open_stage(self._settings, self._endpoint, say=say) as stage:
             self.database = scratch.describe(stage.services.database)
-            figures = SCENARIOS[name](stage, self._plan)
+            figures = play(stage, self._plan)
         if figures.per_second is None:
             return figures
         self.measure_bare_loop()
         around = (self.bare[-2].best + self.bare[-1].best) / 2
         return replace(figures, of_bare_loop=figures.per_second / around)
+
+
+def playable(plan: Plan, say: Callable[[str], None]) -> Sequence[str]:
+    """Give the plan's scenarios; BenchFailed when this machine lacks something for one and it is not to be left out."""
+    names = []
+    for name in plan.scenarios:
+        lack = SCENARIOS[name].lacks()
+        if lack is None:
+            names.append(name)
+        elif plan.leave_out:
+            say(f"{name} is left out: {lack}")
+        else:
+            raise BenchFailed(f"{name}: {lack}")
+    return names
 
 
 def _keep_quiet() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +31,16 @@ from postrider.store.secrets import new_key
 
 from . import load
 from .child import BenchFailed, Child, Usage
-from .endpoint import Endpoint
+from .database_server import DatabaseServer, find_server
+from .endpoint import Endpoint, FarSide
 from .figures import Audit, Price, audit, price
+from .http_child import free_port, wait_until_ready
+from .measured import POSTRIDER
 
 LOOPBACK = "127.0.0.0/8"
 GROUP = 1_000
+WARM_UP = 100
+"""Events that are not measured: they open connections and fill caches."""
 _LAST = UUID(int=2**128 - 1)
 _UNDER_WAY = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 
@@ -54,26 +58,41 @@ class Stage:
     _environment: dict[str, str]
     _folder: Path
     _stack: ExitStack
+    _server: DatabaseServer | None
     _processes: dict[str, list[Child]] = field(default_factory=dict)
-    _integration_id: UUID | None = None
 
     # -- what is to be delivered -------------------------------------------------------------------------------------
 
-    def integrate(self) -> None:
-        """Create the integration that everything is delivered to."""
-        made = integration_control.create(self.services, self.tenant_id, load.integration_data(self.endpoint.url))
-        self._integration_id = made.id
+    def integrate(self, data: Mapping[str, object] | None = None) -> UUID:
+        """Create an integration: the one described, or one that the endpoint gets everything of."""
+        wanted = load.integration_data(self.endpoint.url) if data is None else data
+        return integration_control.create(self.services, self.tenant_id, wanted).id
 
-    def fill(self, events: int) -> None:
-        """Store events and fan them out, as the web and the worker do, while neither runs."""
+    def store(self, events: int) -> None:
+        """Store events as the web does, while no worker runs."""
         for start in range(0, events, GROUP):
             numbers = range(start, min(start + GROUP, events))
             new = tuple(NewEvent(load.EVENT_TYPE, load.payload(number)) for number in numbers)
             store_group(self.services, [Publishing(self.tenant_id, new, None, b"")])
+
+    def fill(self, events: int) -> None:
+        """Store events and fan them out as the worker does, while none runs."""
+        self.store(events)
         while fan_out_round(self.services) is not None:
-            self.say(f"{self._count():,} of {events:,} deliveries stored")
+            self.say(f"{self._count(None):,} of {events:,} deliveries stored")
 
     # -- the processes -----------------------------------------------------------------------------------------------
+
+    def give(self, setting: str, value: str) -> None:
+        """Let the processes that are started from now on have a setting."""
+        self._environment[setting] = value
+
+    def start(self, workers: int) -> str:
+        """Start what takes events over HTTP and what delivers them; give the URL."""
+        url = self.start_web()
+        if not self.embedded:
+            self.start_workers(workers)
+        return url
 
     def start_workers(self, count: int) -> None:
         """Start what delivers: worker processes, or embedded the one process that does everything."""
@@ -85,14 +104,26 @@ class Stage:
 
     def start_web(self) -> str:
         """Start what takes events over HTTP; give its URL once it is ready."""
-        port = _free_port()
+        port = free_port()
         if self.embedded:
             child = self._start("up", ["up", "--port", str(port), "--data-dir", str(self._folder)])
         else:
             child = self._start("web", ["web", "--host", "127.0.0.1", "--port", str(port)])
         url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url, child)
+        wait_until_ready(child, f"{url}/readyz")
         return url
+
+    def warm_up(self, url: str) -> None:
+        """Publish a list of events and wait until the endpoint has them all."""
+        body = load.publish_request(range(WARM_UP), sent_ns=0)
+        answer = httpx.post(f"{url}/v2/events", content=body, headers=self.headers(), trust_env=False, timeout=30)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise BenchFailed(f"publishing was answered {answer.status_code}: {answer.text[:300]}")
+        self.endpoint.wait_for(WARM_UP, look=lambda _: self.check())
+
+    def headers(self) -> dict[str, str]:
+        """Give what a request to the web must carry."""
+        return {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
 
     def check(self) -> None:
         """Raise BenchFailed when a process has ended by itself."""
@@ -100,8 +131,9 @@ class Stage:
             child.check()
 
     def usage(self) -> dict[str, list[Usage]]:
-        """Ask every process what it has used so far."""
-        return {kind: [child.usage() for child in children] for kind, children in self._processes.items()}
+        """Ask every process, and the database where it runs beside us, what it has used so far."""
+        used = {kind: [child.usage() for child in children] for kind, children in self._processes.items()}
+        return used if self._server is None else {**used, "database": [self._server.usage()]}
 
     def prices(self, before: dict[str, list[Usage]], *, deliveries_made: int) -> dict[str, Price]:
         """Tell what each kind of process used since `before`."""
@@ -110,34 +142,41 @@ class Stage:
 
     # -- what became of it -------------------------------------------------------------------------------------------
 
-    def wait_until_settled(self) -> None:
-        """Return once no delivery is pending or under way; BenchFailed when that takes too long."""
+    def wait_until_settled(self, integration_id: UUID | None = None) -> None:
+        """Return once no delivery, of one integration or of all, is pending or under way.
+
+        BenchFailed when that takes too long.
+        """
         give_up_at = time.monotonic() + LONGEST_TIMEOUT_SECONDS
-        while left := self._count(*_UNDER_WAY):
+        while left := self._count(integration_id, *_UNDER_WAY):
             if time.monotonic() > give_up_at:
                 raise BenchFailed(f"{left:,} deliveries were not settled in {LONGEST_TIMEOUT_SECONDS:g} s")
             self.check()
             time.sleep(0.005)
 
-    def audit(self, events: int) -> Audit:
-        """Compare what the database holds with what came."""
-        came = self.endpoint.arrivals()
-        made, delivered = self._ids(), self._ids(DeliveryStatus.DELIVERED)
-        return audit(made, delivered, self.endpoint.ids(), requests=came.requests, events=events)
+    def audit(
+        self, events: int, *, copies: int = 1, to: FarSide | None = None, integration_id: UUID | None = None
+    ) -> Audit:
+        """Compare what the database holds, for one integration or for all, with what came to a far side.
 
-    def _count(self, *statuses: DeliveryStatus) -> int:
-        with self.services.database.read() as tx:
-            return deliveries.count(tx, self.tenant_id, self._filter(*statuses))
+        The far side is the endpoint if none is named; each event was to go out in so many `copies`.
+        """
+        far_side = to or self.endpoint
+        made, delivered = self._ids(integration_id), self._ids(integration_id, DeliveryStatus.DELIVERED)
+        requests = far_side.arrivals().requests
+        return audit(made, delivered, far_side.ids(), requests=requests, events=events, copies=copies)
 
-    def _ids(self, *statuses: DeliveryStatus) -> list[UUID]:
+    def _count(self, integration_id: UUID | None, *statuses: DeliveryStatus) -> int:
         with self.services.database.read() as tx:
-            wanted = self._filter(*statuses)
+            return deliveries.count(tx, self.tenant_id, DeliveryFilter(statuses, integration_id))
+
+    def _ids(self, integration_id: UUID | None, *statuses: DeliveryStatus) -> list[UUID]:
+        with self.services.database.read() as tx:
+            wanted = DeliveryFilter(statuses, integration_id)
             return deliveries.next_ids(tx, self.tenant_id, wanted, after=None, upto=_LAST, limit=1 << 31)
 
-    def _filter(self, *statuses: DeliveryStatus) -> DeliveryFilter:
-        return DeliveryFilter(statuses=statuses, integration_id=self._integration_id)
-
     def _start(self, kind: str, arguments: list[str]) -> Child:
+        arguments = [POSTRIDER, *arguments]
         child = Child(f"postrider {kind}", "postrider.bench.measured", arguments, environment=self._environment)
         self._stack.enter_context(child)
         self._processes.setdefault(kind, []).append(child)
@@ -170,6 +209,7 @@ def open_stage(given: Settings, endpoint: Endpoint, *, say: Callable[[str], None
             _environment=_environment(settings, key.secret),
             _folder=folder,
             _stack=processes,
+            _server=find_server(runtime.services.database),
         )
 
 
@@ -225,23 +265,3 @@ def _environment(settings: Settings, api_key: str) -> dict[str, str]:
         # Its rings must not reach the workers of whoever uses the same broker.
         "POSTRIDER_QUEUE_PREFIX": f"postrider_bench_{secrets.token_hex(6)}",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(url: str, child: Child, *, seconds: float = 60.0) -> None:
-    give_up_at = time.monotonic() + seconds
-    with httpx.Client(trust_env=False) as client:
-        while time.monotonic() < give_up_at:
-            child.check()
-            try:
-                if client.get(f"{url}/readyz").is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-    raise BenchFailed(f"{child.name} was not ready in {seconds:g} s")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import suppress
+from ipaddress import ip_address
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -48,6 +50,26 @@ def describe(database: Database) -> str:
         )
     url = database.url
     return f"PostgreSQL {version} at {url.host or 'a socket'}, fsync {fsync}, synchronous_commit {commit}"
+
+
+def local_backend(database: Database) -> int | None:
+    """Give the process id that the server knows itself by, on a connection that is kept; None if it is elsewhere."""
+    if database.is_sqlite or not _is_here(database.url.host):
+        return None
+    with database.read() as tx:
+        pid: int = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    return pid
+
+
+def _is_here(host: str | None) -> bool:
+    # Without a host, or with a folder in its place, it is a socket of this machine.
+    return not host or host == "localhost" or host.startswith("/") or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
 
 
 def _administer(url: str, statement: str) -> None:
