@@ -9,11 +9,13 @@ SCENARIO_NAMES = (
     "idle-latency",
     "steady",
     "steady-lists",
+    "fanout",
 )
 EVENTS = {
     "backlog": (20_000, 30_000),
     "steady": (10_000, 20_000),
     "steady-lists": (10_000, 20_000),
+    "fanout": (10_000, 20_000),
 }
 """As many as give a steady figure: embedded, distributed."""
 

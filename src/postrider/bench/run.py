@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -16,7 +17,7 @@ import structlog
 from postrider.settings import Settings
 from postrider.store import scratch
 
-from . import backlog, idle_latency, steady
+from . import backlog, fanout, idle_latency, steady
 from .child import BenchFailed
 from .endpoint import Bare, Endpoint, measure_bare_loop, open_endpoint
 from .figures import Figures
@@ -43,6 +44,7 @@ SCENARIOS = {
     idle_latency.NAME: Scenario([idle_latency.run]),
     steady.SINGLE: Scenario([steady.run_single]),
     steady.LISTS: Scenario([steady.run_lists]),
+    fanout.NAME: Scenario([partial(fanout.run, width=width) for width in fanout.WIDTHS]),
 }
 
 
