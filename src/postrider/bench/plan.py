@@ -10,12 +10,14 @@ SCENARIO_NAMES = (
     "steady",
     "steady-lists",
     "fanout",
+    "stomp",
 )
 EVENTS = {
     "backlog": (20_000, 30_000),
     "steady": (10_000, 20_000),
     "steady-lists": (10_000, 20_000),
     "fanout": (10_000, 20_000),
+    "stomp": (10_000, 20_000),
 }
 """As many as give a steady figure: embedded, distributed."""
 
