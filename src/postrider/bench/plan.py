@@ -10,6 +10,7 @@ SCENARIO_NAMES = (
     "steady",
     "steady-lists",
     "fanout",
+    "sqs",
     "stomp",
 )
 EVENTS = {
@@ -17,6 +18,7 @@ EVENTS = {
     "steady": (10_000, 20_000),
     "steady-lists": (10_000, 20_000),
     "fanout": (10_000, 20_000),
+    "sqs": (3_000, 3_000),
     "stomp": (10_000, 20_000),
 }
 """As many as give a steady figure: embedded, distributed."""
