@@ -10,6 +10,7 @@ SCENARIO_NAMES = (
     "steady",
     "steady-lists",
     "fanout",
+    "neighbours",
     "sqs",
     "stomp",
 )

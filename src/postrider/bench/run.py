@@ -17,7 +17,7 @@ import structlog
 from postrider.settings import Settings
 from postrider.store import scratch
 
-from . import backlog, fanout, idle_latency, sqs, steady, stomp
+from . import backlog, fanout, idle_latency, neighbours, sqs, steady, stomp
 from .child import BenchFailed
 from .endpoint import Bare, Endpoint, measure_bare_loop, open_endpoint
 from .figures import Figures
@@ -45,6 +45,7 @@ SCENARIOS = {
     steady.SINGLE: Scenario([steady.run_single]),
     steady.LISTS: Scenario([steady.run_lists]),
     fanout.NAME: Scenario([partial(fanout.run, width=width) for width in fanout.WIDTHS]),
+    neighbours.NAME: Scenario([neighbours.run], neighbours.lacks),
     sqs.NAME: Scenario([sqs.run], sqs.lacks),
     stomp.NAME: Scenario([stomp.run]),
 }
