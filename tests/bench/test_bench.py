@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,63 +14,28 @@ from uuid import UUID
 import psutil
 import psycopg
 import pytest
+from bench.running import assert_sound, bench, command, environment, tiny_run
 from servers.postgres import PostgresServer
 from servers.process import wait_until
 from servers.redis import RedisServer
 
 from postrider.bench import load
-from postrider.bench.figures import audit, spread
+from postrider.bench.child import Usage
+from postrider.bench.database_server import DatabaseServer, server_of
+from postrider.bench.figures import Price, audit, price, spread
 from postrider.bench.machine import masked_broker
-
-EVENTS, SAMPLES = 200, 5
-
-
-def environment(**given: str) -> dict[str, str]:
-    """Give what the test's own surroundings have, apart from settings of Postrider."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")} | given
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "postrider.cli", "bench", *arguments]
-
-
-def bench(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        command(*arguments), env=environment(**given), capture_output=True, text=True, check=False, timeout=110
-    )
-
-
-def tiny_run(**given: str) -> Mapping[str, Any]:
-    """Measure very little of everything, and read the figures."""
-    ended = bench("--events", str(EVENTS), "--samples", str(SAMPLES), "--seconds", "0.2", "--json", **given)
-    assert ended.returncode == 0, ended.stderr
-    report: Mapping[str, Any] = json.loads(ended.stdout)
-    return report
-
-
-def assert_sound(report: Mapping[str, Any], *processes: set[str]) -> None:
-    """Check that each scenario has its figures and lost nothing."""
-    backlog, idle = report["scenarios"]
-    assert [backlog["scenario"], idle["scenario"]] == ["backlog", "idle-latency"]
-    assert backlog["per_second"] > 0
-    assert backlog["of_bare_loop"] > 0
-    assert [set(backlog["prices"]), set(idle["prices"])] == list(processes)
-    assert all(price["peak_memory_mb"] > 0 for one in report["scenarios"] for price in one["prices"].values())
-    assert idle["latencies"]["publish sent, event received"]["p50"] > 0
-    assert all(rate > 0 for bare in report["bare_loop_requests_per_second"] for rate in bare.values())
-    for one in report["scenarios"]:
-        assert one["audit"]["received"] == one["audit"]["events"]
-        assert one["audit"]["lost"] == one["audit"]["foreign"] == 0
 
 
 def test_measures_the_embedded_mode_without_any_setting() -> None:
     """Without URLs the bench measures SQLite and the broker in memory, and every event arrives."""
-    report = tiny_run()
+    report = tiny_run(["backlog", "idle-latency", "stomp"])
 
     assert report["mode"] == "embedded"
     assert report["database"].startswith("SQLite")
-    assert_sound(report, {"up"}, {"up"})
+    assert all(rate > 0 for bare in report["bare_loop_requests_per_second"] for rate in bare.values())
+    figures = assert_sound(report, processes={"backlog": {"up"}, "idle-latency": {"up"}, "stomp": {"up"}})
+    assert figures["backlog"]["per_second"] > 0
+    assert figures["idle-latency"]["latencies"]["publish sent, event received"]["p50"] > 0
 
 
 @pytest.mark.long
@@ -82,11 +46,14 @@ def test_measures_postgresql_and_redis_in_a_database_of_its_own(
     url = postgres_server.create_database()
     before = databases(url)
 
-    report = tiny_run(POSTRIDER_DATABASE_URL=url, POSTRIDER_BROKER_URL=redis_server.url(db=9))
+    report = tiny_run(
+        ["backlog", "idle-latency"], POSTRIDER_DATABASE_URL=url, POSTRIDER_BROKER_URL=redis_server.url(db=9)
+    )
 
     assert report["mode"] == "distributed"
     assert report["database"].startswith("PostgreSQL")
-    assert_sound(report, {"worker"}, {"web", "worker"})
+    processes = {"backlog": {"worker", "database"}, "idle-latency": {"web", "worker", "database"}}
+    assert_sound(report, processes=processes)
     assert databases(url) == before
     assert query(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
@@ -202,6 +169,53 @@ def test_audit_counts_what_came_twice_never_or_from_elsewhere() -> None:
     assert told.twice == 2
     assert told.foreign == 1
     assert told.lost == 3  # two never came, three was not noted, and one event has no delivery
+
+
+def test_audit_expects_each_event_at_every_integration() -> None:
+    """A copy that was never made is lost like one that never came."""
+    one = UUID(int=1)
+
+    told = audit([one], [one], [str(one)], requests=1, events=1, copies=3)
+
+    assert (told.events, told.deliveries, told.received, told.lost) == (1, 3, 1, 2)
+
+
+def test_price_without_memory_says_so() -> None:
+    """What cannot be told is no figure; the CPU is that of all processes between the two looks."""
+    assert price([Usage(1.0)], [Usage(3.0)], deliveries=500) == Price(4.0, None)
+    assert price([Usage(1.0, 5), Usage(0.0, 9)], [Usage(2.0, 10**6), Usage(1.0, 2 * 10**6)], deliveries=1000) == Price(
+        2.0, 2.0
+    )
+
+
+def process(proc: Path, pid: int, *, name: str, parent: int, ticks: str = "0 0 0 0") -> None:
+    """Write what Linux shows of a process, in a folder that stands for its `/proc`."""
+    folder = proc / str(pid)
+    folder.mkdir()
+    (folder / "comm").write_text(f"{name}\n")
+    (folder / "stat").write_text(f"{pid} ({name} (1) x) S {parent} 0 0 0 0 0 0 0 0 0 {ticks} 20 0 1 0 9\n")
+
+
+def test_database_server_is_charged_with_all_its_processes(tmp_path: Path) -> None:
+    """The server is the parent of its backends; what ended is in the parent's own account."""
+    process(tmp_path, 10, name="postgres", parent=1, ticks="100 200 300 400")
+    process(tmp_path, 11, name="postgres", parent=10, ticks="50 50 0 0")
+    process(tmp_path, 12, name="redis-server", parent=1, ticks="9000 0 0 0")
+    (tmp_path / "self").mkdir()
+
+    server = server_of(11, proc=tmp_path)
+
+    assert server == DatabaseServer(10, tmp_path)
+    assert server.usage().cpu_seconds == 1100 / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("backend", [21, 22])
+def test_database_server_of_a_container_is_not_taken_for_another_process(tmp_path: Path, backend: int) -> None:
+    """A process id that means something else here, or nothing, finds no server."""
+    process(tmp_path, 20, name="sshd", parent=1)
+    process(tmp_path, 21, name="bash", parent=20)
+
+    assert server_of(backend, proc=tmp_path) is None
 
 
 def test_broker_is_named_without_user_and_password() -> None:
