@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -51,6 +52,31 @@ def test_partial_indexes_are_partial(database: Database) -> None:
         for index in table.indexes
         if index.dialect_options["sqlite"]["where"] is not None
     )
+
+
+def test_postgresql_tidies_up_as_the_tables_say(postgresql: Database) -> None:
+    """Each table has the storage settings that the code declares for it, and no others."""
+    declared = {
+        table.name: {name: str(value) for name, value in table.dialect_options["postgresql"]["with"].items()}
+        for table in metadata.sorted_tables
+        if table.dialect_options["postgresql"]["with"]
+    }
+    with postgresql.read() as tx:
+        rows = tx.execute(text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions <> '{}'"))
+        made = {row.relname: dict(option.split("=") for option in row.reloptions) for row in rows}
+
+    assert made == declared
+
+
+def test_a_migration_can_be_taken_back(database: Database) -> None:
+    """Down to the first tables and up again, everything is as it was."""
+    with database.write() as tx:
+        config = alembic_config()
+        config.attributes["connection"] = tx
+        command.downgrade(config, "0001")
+        command.upgrade(config, "head")
+
+    assert differences(database) == []
 
 
 def test_the_newest_migration_is_the_one_that_is_asked_for() -> None:

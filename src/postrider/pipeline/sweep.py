@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from postrider.domain.errors import PostriderError
 from postrider.services import Services
-from postrider.store import audit_log, bells, claims, deliveries, events, idempotency, integrations, jobs
+from postrider.store import audit_log, bells, claims, deliveries, events, forgotten, idempotency, integrations, jobs
+from postrider.store.forgotten import Forgotten
 
-from .redrive import step_jobs
+from .redrive import PLANNED_AHEAD, step_jobs
 
 WALK_PAGE = 1_000
 WALK_SECONDS = 0.1
@@ -25,6 +27,8 @@ FORGET_SECONDS = 60.0
 LEASE = "sweep"
 LEASE_TURNS = 3
 """A sweeper that is not heard of for so many turns, and seconds, is followed by another."""
+RENEW_TURNS = 1.5
+"""A lease that ends within so many turns is renewed: not each second, because each time is a write."""
 
 log = structlog.get_logger()
 
@@ -44,8 +48,10 @@ class Sweep:
         self._services, self._wake, self._fan_out = services, wake, fan_out
         self._every = every
         self._holder = services.ids.new()
+        self._leased_until: datetime | None = None
         self._cursor: UUID | None = None
         self._forget_at = 0.0
+        self._past_term = PastTerm()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
@@ -76,12 +82,32 @@ class Sweep:
     def turn(self) -> None:
         """Sweep once, unless another worker is at it."""
         now = self._services.clock.now()
-        until = now + max(self._every * LEASE_TURNS, timedelta(seconds=LEASE_TURNS))
-        with self._services.database.write_lightly() as tx:
-            if not bells.any_tenant_take_lease(tx, LEASE, holder=self._holder, now=now, until=until):
-                return
-        for duty in (self._take_back, self._step_jobs, self._walk, self._look_for_events, self._forget):
+        if not self._has_lease(now):
+            return
+        with self._services.database.read() as tx:
+            found = forgotten.any_tenant_look(tx, now=now, jobs_before=now + PLANNED_AHEAD)
+        for duty in self._duties(found):
             self._do(duty)
+
+    def _has_lease(self, now: datetime) -> bool:
+        turn = max(self._every, timedelta(seconds=1))
+        if self._leased_until is not None and now < self._leased_until - turn * RENEW_TURNS:
+            return True
+        until = now + turn * LEASE_TURNS
+        with self._services.database.write_lightly() as tx:
+            taken = bells.any_tenant_take_lease(tx, LEASE, holder=self._holder, now=now, until=until)
+        self._leased_until = until if taken else None
+        return taken
+
+    def _duties(self, found: Forgotten) -> list[Callable[[], None]]:
+        """Give what there is to do, in its order: what was taken back is due, and found by the walk."""
+        return [
+            *([self._take_back] if found.leases else []),
+            *([self._step_jobs] if found.jobs else []),
+            self._walk,
+            *([self._wake_fan_out] if found.events else []),
+            self._forget,
+        ]
 
     def _do(self, duty: Callable[[], None]) -> None:
         try:
@@ -114,16 +140,13 @@ class Sweep:
             if self._cursor is None or time.monotonic() > end:
                 return
 
-    def _look_for_events(self) -> None:
-        with self._services.database.read() as tx:
-            waiting = events.any_tenant_next_waiting(tx, after=None)
-        if waiting is not None:
-            self._fan_out()
+    def _wake_fan_out(self) -> None:
+        self._fan_out()
 
     def _forget(self) -> None:
         if time.monotonic() < self._forget_at:
             return
-        if forget(self._services) < FORGET_LIMIT:
+        if forget(self._services, self._past_term) < FORGET_LIMIT:
             self._forget_at = time.monotonic() + FORGET_SECONDS
 
 
@@ -139,26 +162,35 @@ def take_back(services: Services) -> int:
             return count
 
 
-def forget(services: Services) -> int:
+@dataclass(slots=True)
+class PastTerm:
+    """How far the walk over the events past their term has come; it begins anew at its end."""
+
+    after: UUID | None = None
+
+
+def forget(services: Services, past_term: PastTerm | None = None) -> int:
     """Delete the oldest events past their term with all that came of them, ended jobs, idempotency keys, audit entries.
 
     A job goes with the events, whose deliveries it moved: who started it stands in the audit log for longer.
     Tells how many of the more numerous there were: as many as a turn takes means that there may be more.
     """
-    now = services.clock.now()
+    now, walk = services.clock.now(), past_term or PastTerm()
     with services.database.write() as tx:
         old = events.any_tenant_forgettable(
             tx,
             ended_before=now - services.options.retention,
             dead_before=now - services.options.dead_letter_retention,
+            after=walk.after,
             limit=FORGET_LIMIT,
         )
-        if old:
-            events.any_tenant_forget(tx, old)
+        if old.ids:
+            events.any_tenant_forget(tx, old.ids)
         keys = idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
         entries = audit_log.any_tenant_forget(tx, before=now - services.options.audit_retention, limit=FORGET_LIMIT)
         ended = jobs.any_tenant_forget(tx, before=now - services.options.retention, limit=FORGET_LIMIT)
         orphans = deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
-    if old:
-        log.info("events.forgotten", events=len(old))
-    return max(len(old), keys, entries, ended, orphans)
+    walk.after = old.goes_on_after
+    if old.ids:
+        log.info("events.forgotten", events=len(old.ids))
+    return max(len(old.ids) if old.goes_on_after is None else FORGET_LIMIT, keys, entries, ended, orphans)

@@ -14,7 +14,7 @@ from postrider.domain.event import Event, EventOrigin
 
 from .bulk import insert_rows
 from .engine import Transaction
-from .tables import attempts, deliveries, events
+from .tables import attempts, deliveries, events, made_between
 
 
 def add(tx: Transaction, new: Sequence[Event]) -> None:
@@ -86,10 +86,7 @@ def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID 
     query = _heads().where(events.c.tenant_id == tenant_id)
     if wanted.event_type is not None:
         query = query.where(events.c.event_type == wanted.event_type)
-    if wanted.since is not None:
-        query = query.where(events.c.created_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(events.c.created_at < wanted.until)
+    query = query.where(*made_between(events.c.id, events.c.created_at, since=wanted.since, until=wanted.until))
     if before is not None:
         query = query.where(events.c.id < before)
     return [_head(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
@@ -100,6 +97,8 @@ _FIRST_WAITING = (
     select(events.c.tenant_id).where(events.c.fanned_out_at.is_(None)).order_by(events.c.tenant_id).limit(1)
 )
 _NEXT_WAITING = _FIRST_WAITING.where(events.c.tenant_id > bindparam("after"))
+ANY_WAITING = exists().where(events.c.fanned_out_at.is_(None))
+"""Says in SQL that some event is to be fanned out."""
 
 
 def any_tenant_next_waiting(tx: Transaction, *, after: UUID | None) -> UUID | None:
@@ -168,19 +167,48 @@ def hold(tx: Transaction, tenant_id: UUID, event_id: UUID) -> bool:
     return tx.execute(query.with_for_update(read=True)).scalar_one_or_none() is not None
 
 
-def any_tenant_forgettable(tx: Transaction, *, ended_before: datetime, dead_before: datetime, limit: int) -> list[UUID]:
-    """Lock the oldest events of which nothing is pending, sending or inside its term."""
+@dataclass(frozen=True, slots=True)
+class Forgettable:
+    """What a look at some events past their term found."""
+
+    ids: list[UUID]
+    """Of those that may go: locked."""
+    goes_on_after: UUID | None
+    """There may be more behind this one; None: these were the last."""
+
+
+def any_tenant_forgettable(
+    tx: Transaction, *, ended_before: datetime, dead_before: datetime, after: UUID | None, limit: int
+) -> Forgettable:
+    """Look at the oldest events past their term, behind `after`, and lock those that nothing keeps.
+
+    What is kept, because something of it is pending, sending or inside its own term, may be much more than what goes:
+    so the look is bounded by what is looked at.
+    """
+    looked_at = _past_term(tx, ended_before=ended_before, after=after, limit=limit)
+    goes_on_after = looked_at[-1] if len(looked_at) == limit else None
+    if not looked_at:
+        return Forgettable([], None)
     kept = exists().where(
         deliveries.c.event_id == events.c.id,
         (deliveries.c.status.in_(("pending", "sending")))
         | and_(deliveries.c.status == "dead", deliveries.c.updated_at >= dead_before)
         | and_(deliveries.c.status != "dead", deliveries.c.updated_at >= ended_before),
     )
-    over = select(events.c.id).where(events.c.created_at < ended_before, events.c.fanned_out_at.is_not(None), ~kept)
-    oldest = over.order_by(events.c.created_at).limit(limit).with_for_update(skip_locked=True)
-    locked = list(tx.execute(oldest).scalars())
+    over = select(events.c.id).where(events.c.fanned_out_at.is_not(None), ~kept)
+    lock = over.where(events.c.id.in_(looked_at)).order_by(events.c.id).with_for_update(skip_locked=True)
+    locked = list(tx.execute(lock).scalars())
     # Asked again with the locks in hand: a redrive may have come between the look and the lock.
-    return list(tx.execute(over.where(events.c.id.in_(locked))).scalars()) if locked else []
+    sure = list(tx.execute(over.where(events.c.id.in_(locked))).scalars()) if locked else []
+    return Forgettable(sure, goes_on_after)
+
+
+def _past_term(tx: Transaction, *, ended_before: datetime, after: UUID | None, limit: int) -> list[UUID]:
+    old = made_between(events.c.id, events.c.created_at, since=None, until=ended_before)
+    query = select(events.c.id).where(*old)
+    if after is not None:
+        query = query.where(events.c.id > after)
+    return list(tx.execute(query.order_by(events.c.id).limit(limit)).scalars())
 
 
 def any_tenant_forget(tx: Transaction, event_ids: Sequence[UUID]) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, insert, or_, select, update
 
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.ids import first_at
@@ -16,6 +16,7 @@ from postrider.domain.ids import first_at
 from .deliveries import DeliveryFilter
 from .engine import Transaction
 from .tables import jobs, status_is
+from .types import Instant
 
 
 class JobKind(StrEnum):
@@ -90,19 +91,20 @@ def page(tx: Transaction, tenant_id: UUID, *, before: UUID | None, limit: int) -
     return [_job(row) for row in tx.execute(query.order_by(jobs.c.id.desc()).limit(limit))]
 
 
+def _has_a_step(before: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    return and_(status_is(jobs.c.status, "running"), or_(jobs.c.next_due_at.is_(None), jobs.c.next_due_at <= before))
+
+
+ANY_RUNNING = exists().where(_has_a_step(bindparam("before", type_=Instant())))
+"""Says in SQL that some job has something to do before a moment."""
+
+
 def any_tenant_running(tx: Transaction, *, before: datetime, limit: int) -> list[Job]:
     """Lock running jobs that have something to do before a moment, the longest untouched first.
 
     Those that another worker has in hand are left out.
     """
-    query = (
-        _all()
-        .where(status_is(jobs.c.status, "running"))
-        .where(or_(jobs.c.next_due_at.is_(None), jobs.c.next_due_at <= before))
-        .order_by(jobs.c.updated_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    query = _all().where(_has_a_step(before)).order_by(jobs.c.updated_at).limit(limit).with_for_update(skip_locked=True)
     return [_job(row) for row in tx.execute(query)]
 
 

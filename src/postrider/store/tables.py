@@ -4,6 +4,9 @@ statement that has just read its parent, and a key check would lock the parent o
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -21,6 +24,8 @@ from sqlalchemy import (
     text,
 )
 
+from postrider.domain.ids import first_at
+
 from .types import Instant, Json
 
 metadata = MetaData(
@@ -37,8 +42,62 @@ def status_is(column: ColumnElement[str], status: str) -> ColumnElement[bool]:
     return column == literal_column(f"'{status}'")
 
 
+_IDS_OFF = timedelta(minutes=10)
+"""By so much an id may tell another time than its row: it is made a little later, by a clock that is put right."""
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def made_between(
+    row_id: ColumnElement[UUID],
+    created_at: ColumnElement[datetime],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
+    """Say that a row was made at `since` or later and before `until`, so that an index of ids finds the place."""
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions += [created_at >= since, row_id >= first_at(since - min(_IDS_OFF, since - _FIRST))]
+    if until is not None:
+        conditions += [created_at < until, row_id < first_at(until + min(_IDS_OFF, _LAST - until))]
+    return conditions
+
+
+def holds(condition: str) -> ColumnElement[bool]:
+    """Say the condition of a partial index in its own words."""
+    return literal_column(condition, Boolean())
+
+
 def _partial(condition: str) -> dict[str, object]:
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
+
+# How PostgreSQL tidies up; SQLite has nothing of the kind. Its own measure, a fifth of the table, lets a million claims
+# and more leave their mark in the partial indexes, which hold what is to be done: each look for work begins with them.
+_WORKED_ON = {
+    "autovacuum_vacuum_scale_factor": 0.02,
+    "autovacuum_vacuum_threshold": 5_000,
+    # Else what a claim leaves in the indexes stays there until it is on every fiftieth page of the table.
+    "vacuum_index_cleanup": "on",
+    # Lists and jobs are planned by how many there are of each status and error, which changes sooner than the table.
+    "autovacuum_analyze_scale_factor": 0.02,
+}
+# Written once, and deleted by the oldest: the room of what was forgotten is used again soon.
+_KEPT = {"autovacuum_vacuum_scale_factor": 0.05}
+# Few rows, written over and over, in columns that no index holds: with room on its page a new version costs no index
+# anything, and the old one is gone with the next look at the page. The vacuum comes by its count, not by its share.
+_OVERWRITTEN = {
+    "fillfactor": 50,
+    "autovacuum_vacuum_scale_factor": 0,
+    "autovacuum_vacuum_threshold": 1_000,
+}
+
+IN_LISTS = "status IN ('pending', 'dead', 'discarded', 'skipped')"
+"""Of a delivery that is looked for by its status; most are delivered, and few are being sent."""
+ENDED = "status IN ('dead', 'discarded', 'skipped')"
+"""Of a delivery that did not arrive and is not to be tried."""
+FAILED = "error <> ''"
+"""Of a delivery whose last attempt failed."""
 
 
 installation = Table(
@@ -128,6 +187,7 @@ integration_state = Table(
     Column("last_success_at", Instant),
     Column("last_failure_at", Instant),
     Column("last_error", Text, nullable=False, server_default=""),
+    postgresql_with=_OVERWRITTEN,
 )
 
 slots = Table(
@@ -137,6 +197,7 @@ slots = Table(
     Column("number", Integer, primary_key=True),
     Column("holder", Uuid),
     Column("leased_until", Instant),
+    postgresql_with=_OVERWRITTEN,
 )
 
 doorbells = Table(
@@ -144,6 +205,7 @@ doorbells = Table(
     metadata,
     Column("name", Text, primary_key=True, comment="an integration's id, or fan_out"),
     Column("rung_at", Instant),
+    postgresql_with=_OVERWRITTEN,
 )
 
 leases = Table(
@@ -152,6 +214,7 @@ leases = Table(
     Column("name", Text, primary_key=True),
     Column("holder", Uuid, nullable=False),
     Column("leased_until", Instant, nullable=False),
+    postgresql_with=_OVERWRITTEN,
 )
 
 events = Table(
@@ -170,8 +233,8 @@ events = Table(
     Column("fan_out_after", Uuid, comment="the last integration served, of an event that has more than one batch"),
     Column("fanned_out_at", Instant),
     Index("ix_events_tenant", "tenant_id", "id"),
-    Index("ix_events_created", "created_at"),
     Index("ix_events_not_fanned_out", "tenant_id", "id", **_partial("fanned_out_at IS NULL")),  # type: ignore[arg-type]
+    postgresql_with=_WORKED_ON,
 )
 
 idempotency = Table(
@@ -207,10 +270,13 @@ deliveries = Table(
     Column("updated_at", Instant, nullable=False),
     Index("ix_deliveries_due", "integration_id", "due_at", "id", **_partial("status = 'pending'")),  # type: ignore[arg-type]
     Index("ix_deliveries_lease", "lease_until", **_partial("status = 'sending'")),  # type: ignore[arg-type]
-    Index("ix_deliveries_dead", "tenant_id", "id", **_partial("status = 'dead'")),  # type: ignore[arg-type]
+    Index("ix_deliveries_status", "tenant_id", "status", "id", **_partial(IN_LISTS)),  # type: ignore[arg-type]
+    Index("ix_deliveries_ended", "integration_id", "status", "id", **_partial(ENDED)),  # type: ignore[arg-type]
+    Index("ix_deliveries_error", "tenant_id", "error", "id", **_partial(FAILED)),  # type: ignore[arg-type]
     Index("ix_deliveries_event", "event_id"),
     Index("ix_deliveries_tenant", "tenant_id", "id"),
     Index("ix_deliveries_integration", "integration_id", "id"),
+    postgresql_with=_WORKED_ON,
 )
 
 attempts = Table(
@@ -235,6 +301,7 @@ attempts = Table(
     Index("ux_attempts_delivery", "delivery_id", "number", unique=True),
     Index("ix_attempts_integration", "integration_id", "id"),
     Index("ix_attempts_tenant", "tenant_id", "id"),
+    postgresql_with=_KEPT,
 )
 
 jobs = Table(

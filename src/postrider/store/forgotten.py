@@ -1,0 +1,33 @@
+"""Is there anything that rings and workers forgot? Asked each second, so all in one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from .claims import ANY_EXPIRED
+from .engine import Transaction
+from .events import ANY_WAITING
+from .jobs import ANY_RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Which of the sweep's duties have something to do."""
+
+    leases: bool
+    """A worker was lost with deliveries in hand."""
+    jobs: bool
+    """A stored job may go a step further."""
+    events: bool
+    """Events are to be fanned out."""
+
+
+_LOOK = select(ANY_EXPIRED, ANY_RUNNING, ANY_WAITING)
+
+
+def any_tenant_look(tx: Transaction, *, now: datetime, jobs_before: datetime) -> Forgotten:
+    """Look for lost leases, for jobs that have something to do before a moment, and for waiting events."""
+    return Forgotten(*tx.execute(_LOOK, {"now": now, "before": jobs_before}).one())
