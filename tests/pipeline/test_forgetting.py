@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
-from postrider.pipeline.sweep import FORGET_LIMIT, forget
+from postrider.pipeline.sweep import FORGET_LIMIT, PastTerm, forget
 from postrider.store import jobs
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.jobs import Job, JobKind, JobStatus
@@ -81,6 +81,22 @@ def test_the_oldest_are_forgotten_first(house: House) -> None:
     left = made_at(house)
     assert len(left) == 200
     assert min(left) > START
+
+
+def test_what_is_kept_is_not_in_the_way(house: House, receiver: Receiver) -> None:
+    """However many old events are kept, a turn looks at so many, and the next ones find what is behind them."""
+    house.integrate(receiver.url)
+    house.publish(*["order.paid"] * FORGET_LIMIT)
+    house.publish("order.refunded")
+    house.fan_out()
+    house.clock.move(days=31)
+    walk = PastTerm()
+
+    turns = [forget(house.services, walk) for _ in range(2)]
+
+    assert turns == [FORGET_LIMIT, 1]
+    assert len(made_at(house)) == FORGET_LIMIT
+    assert walk == PastTerm()
 
 
 def test_finished_jobs_were_never_forgotten(house: House) -> None:

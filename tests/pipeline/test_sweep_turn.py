@@ -61,6 +61,26 @@ def test_a_turn_wakes_this_worker_and_rings_the_others(house: House, receiver: R
     assert woken == house.ring.rung == [integration_id]
 
 
+def test_who_sweeps_goes_on_to(house: House, receiver: Receiver) -> None:
+    """The lease is renewed before it ends, though not in each turn: no other takes over from one that is at work."""
+    woken: dict[str, int] = {"first": 0, "second": 0}
+    ready(house, receiver)
+
+    def note(name: str) -> Callable[[list[UUID]], None]:
+        def count(_: list[UUID]) -> None:
+            woken[name] += 1
+
+        return count
+
+    first, second = sweep_of(house, note("first")), sweep_of(house, note("second"))
+    for _ in range(10):
+        first.turn()
+        second.turn()
+        house.clock.move(seconds=1)
+
+    assert woken == {"first": 10, "second": 0}
+
+
 def test_a_turn_forgets(house: House) -> None:
     """What is past its term goes with the sweep; nobody has to ask."""
     house.publish("order.paid")

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, literal, or_, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, case, exists, literal, or_, select, text, tuple_, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, Claimed, DeliveryStatus
@@ -21,6 +21,7 @@ from postrider.domain.outcome import Outcome, Verdict
 from . import health
 from .bulk import insert_rows
 from .engine import Transaction
+from .forgotten import lease_is_over
 from .tables import attempts, deliveries, events, integration_state, integrations, status_is
 from .types import Instant
 
@@ -351,14 +352,6 @@ def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: da
     tx.execute(_GIVE_BACK, {"held": [(c.delivery_id, c.token) for c in claimed], "now": now})
 
 
-def _lease_is_over(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
-    return and_(status_is(deliveries.c.status, "sending"), deliveries.c.lease_until < now)
-
-
-ANY_EXPIRED = exists().where(_lease_is_over(bindparam("now", type_=Instant())))
-"""Says in SQL that some delivery's holder was lost."""
-
-
 @dataclass(frozen=True, slots=True)
 class Expired:
     """A delivery whose holder was lost."""
@@ -380,7 +373,7 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
     d = deliveries.c
     over = (
         select(d.id, d.tenant_id, d.integration_id, d.attempt, d.lost + 1, d.started_at)
-        .where(_lease_is_over(now))
+        .where(lease_is_over(now))
         .order_by(d.lease_until)
         .limit(len(new_ids))
         .with_for_update(skip_locked=True)

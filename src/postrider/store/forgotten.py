@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 
-from .claims import ANY_EXPIRED
 from .engine import Transaction
 from .events import ANY_WAITING
 from .jobs import ANY_RUNNING
+from .tables import deliveries, status_is
+from .types import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,12 @@ class Forgotten:
     """Events are to be fanned out."""
 
 
-_LOOK = select(ANY_EXPIRED, ANY_RUNNING, ANY_WAITING)
+def lease_is_over(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Say in SQL that a delivery's holder was lost."""
+    return and_(status_is(deliveries.c.status, "sending"), deliveries.c.lease_until < now)
+
+
+_LOOK = select(exists().where(lease_is_over(bindparam("now", type_=Instant()))), ANY_RUNNING, ANY_WAITING)
 
 
 def any_tenant_look(tx: Transaction, *, now: datetime, jobs_before: datetime) -> Forgotten:

@@ -1,0 +1,11 @@
+"""Measures the statements of a small database and of a large one: `uv run python tests/growth`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from growth.command import main
+
+if __name__ == "__main__":
+    main()
