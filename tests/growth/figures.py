@@ -14,10 +14,9 @@ from plans import planned
 
 BAR = 1.3
 SHORT_MILLISECONDS = 0.5
-"""What takes less is not told from noise by its time: the pages that it looks at tell."""
-MORE_PAGES = 2.0
-"""Each level of a tree is a page more: of a short statement so many times the pages are no growth."""
-FEW_PAGES = 30
+"""What takes less is not told from noise by its time."""
+FEW_PAGES = 200
+"""That a list of a hundred rows may look at, which lie apart in a large table, on its way to them too."""
 LAPS = 30
 
 
@@ -49,9 +48,9 @@ class Compared:
 
     @property
     def grows(self) -> bool:
-        if self.short:
-            return self.after.pages > max(self.before.pages * MORE_PAGES, FEW_PAGES)
-        return self.ratio > BAR
+        """Tell whether it takes longer, and looks at more: a machine that is busy makes all take longer."""
+        more = self.after.pages > max(self.before.pages * BAR, FEW_PAGES)
+        return more and (self.short or self.ratio > BAR)
 
 
 def measure(scene: Scene, *, laps: int = LAPS) -> dict[str, Cost]:
