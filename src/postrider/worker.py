@@ -67,8 +67,8 @@ def _on_signal(**_: Any) -> None:
 def run(arguments: list[str]) -> None:
     """Run a worker process until it is told to stop: Celery's own `worker` with our settings."""
     try:
-        app.worker_main(
-            ["worker", "--pool", "threads", "--concurrency", "2", "--without-gossip", "--without-mingle", *arguments]
-        )
+        # Nobody asks Celery which workers there are, so none tells the others of itself.
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        app.worker_main(["worker", "--pool", "threads", "--concurrency", "2", *quiet, *arguments])
     finally:
         _process.close()
