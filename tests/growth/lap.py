@@ -15,7 +15,7 @@ from postrider.domain.outcome import Outcome, Verdict
 from postrider.pipeline.fan_out import fan_out_tenant
 from postrider.pipeline.redrive import PLANNED_AHEAD
 from postrider.pipeline.sweep import EXPIRE_LIMIT, FORGET_LIMIT, WALK_PAGE
-from postrider.store import claims, deliveries, events, forgotten, integrations
+from postrider.store import claims, deliveries, events, forgotten, integrations, losses
 from postrider.store.claims import Settlement
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.events import EventFilter
@@ -83,7 +83,7 @@ def _sweep(scene: Scene, watch: Watch) -> None:
     with watch(f"sweep: walk {WALK_PAGE:,}"), scene.database.read() as tx:
         integrations.any_tenant_walk(tx, after=None, limit=WALK_PAGE, now=now)
     with watch("sweep: expire"), scene.database.write() as tx:
-        assert not claims.any_tenant_expire(tx, services.ids.many(EXPIRE_LIMIT), now=now)
+        assert not losses.any_tenant_expire(tx, services.ids.many(EXPIRE_LIMIT), now=now)
     with watch("sweep: next tenant with waiting events"), scene.database.read() as tx:
         events.any_tenant_next_waiting(tx, after=None)
     options = services.options

@@ -16,6 +16,7 @@ from postrider.domain.integration import Integration
 from postrider.pipeline import redrive
 from postrider.pipeline.fan_out import fan_out_round
 from postrider.pipeline.intake import Intake
+from postrider.pipeline.solitude import Solitude
 from postrider.pipeline.sweep import take_back
 from postrider.store import claims, health
 from postrider.store.deliveries import DeliveryFilter
@@ -336,4 +337,4 @@ def test_a_probe_that_is_given_back_late_leaves_the_next_one_alone(house: House,
 
 def intake(house: House, integration: Integration) -> Intake:
     """Claim as a worker of its own does."""
-    return Intake(house.services, integration.id, house.services.ids.new())
+    return Intake(house.services, integration.id, house.services.ids.new(), Solitude())

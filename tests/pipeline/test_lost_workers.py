@@ -16,6 +16,7 @@ from postrider.domain.delivery import LOST_ALONE, LOST_LIMIT, DeliveryStatus
 from postrider.domain.integration import Integration
 from postrider.pipeline import redrive
 from postrider.pipeline.intake import SUSPECTS_EVERY, Intake, Taken
+from postrider.pipeline.solitude import Solitude
 from postrider.pipeline.sweep import take_back
 from postrider.store import claims
 from postrider.store.engine import Database
@@ -87,6 +88,23 @@ def test_a_backlog_does_not_keep_a_suspect_waiting_for_ever(sqlite: Database, re
     assert order.index(delivery_id) < 250
 
 
+def test_an_innocent_was_buried_with_the_message_that_ended_its_workers(house: House, receiver: Receiver) -> None:
+    """Of what was lost twice, whomever it is for, one is under way in a process at a time: the oldest went in pairs."""
+    receiver.answer_after(SLOW)
+    first, _ = suspect(house, receiver)
+    second = house.integrate(receiver.url, "order.updated")
+    house.publish("order.updated", "order.updated")
+    house.fan_out()
+    lose(house, second.id, times=LOST_ALONE, alone_after=LOST_LIMIT)
+
+    house.dispatcher.wake([first, second.id])
+    receiver.wait_for(3)
+    wait_until(house.dispatcher.idle, "the dispatcher is idle", seconds=10)
+
+    assert receiver.busiest == 1
+    assert {one.status for one in house.deliveries()} == {DeliveryStatus.DELIVERED}
+
+
 def test_without_a_suspect_nothing_waits(house: House, receiver: Receiver) -> None:
     """However many claims there were, an attempt that takes long holds nothing up when nobody waits to go alone."""
     integration = house.integrate(receiver.url)
@@ -102,7 +120,7 @@ def test_a_suspect_is_waited_for_once(house: House, receiver: Receiver) -> None:
     integration_id, delivery_id = suspect(house, receiver)
     integration = integration_control.get(house.services, house.tenant.id, integration_id)
     more(house, SUSPECTS_EVERY + 1)
-    intake = Intake(house.services, integration_id, house.services.ids.new())
+    intake = Intake(house.services, integration_id, house.services.ids.new(), Solitude())
 
     *_, held_up = take_beside_another(house, integration, times=SUSPECTS_EVERY, intake=intake)
     alone, other = (
@@ -118,7 +136,7 @@ def take_beside_another(
     house: House, integration: Integration, *, times: int, intake: Intake | None = None
 ) -> list[Taken]:
     """Claim one by one, as a worker does that has another attempt under way all the while."""
-    intake = intake or Intake(house.services, integration.id, house.services.ids.new())
+    intake = intake or Intake(house.services, integration.id, house.services.ids.new(), Solitude())
     return [intake.take(integration.policy, room=1, in_flight=1, now=house.clock.now()) for _ in range(times)]
 
 

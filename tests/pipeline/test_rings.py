@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import ClassVar
@@ -23,6 +24,7 @@ from postrider.pipeline import redrive
 from postrider.pipeline.drain import Budget, Drain
 from postrider.pipeline.fan_out import FanOut
 from postrider.pipeline.publish import NewEvent, Publisher, Publishing
+from postrider.pipeline.solitude import Solitude
 from postrider.store import bells
 
 
@@ -230,9 +232,18 @@ def test_a_ring_at_the_end_of_a_look_was_forgotten(house: House, receiver: Recei
     """After a look that found nothing a drain does not write once more that it has heard nothing: it may have since."""
     integration = house.integrate(receiver.url)
     Watched.said.clear()
-    drain = Watched(integration.id, house.services, house.services.ids.new(), Budget(10), wake=lambda: None)
+    with ThreadPoolExecutor(1) as scribes:
+        drain = Watched(
+            integration.id,
+            house.services,
+            house.services.ids.new(),
+            Budget(10),
+            wake=lambda: None,
+            solitude=Solitude(),
+            scribes=scribes,
+        )
 
-    drain.turn(stopping=False)
-    drain.close()
+        drain.turn(stopping=False)
+        drain.close()
 
     assert Watched.said == [True, False]

@@ -17,6 +17,10 @@ USER_AGENT = "Postrider/1 (+webhooks)"
 ELIDED = b'{"meta":{"includes_elided":true}}'
 
 
+# `json.dumps` would make one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 class Dialect(StrEnum):
     """The forms that a message can take."""
 
@@ -87,7 +91,7 @@ def _elastic_path_body(claimed: Claimed, integration: Integration, sender: Sende
                 str(integration.id), integration.integration_type, integration.name, integration.description
             ),
             b',"resources":',
-            json.dumps(payload.decode(), ensure_ascii=False).encode(),
+            _json(payload.decode()),
             b',"payload":',
             payload,
             b',"configuration":',
@@ -174,4 +178,4 @@ def _text_json(text: str) -> bytes:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import structlog
@@ -13,11 +14,14 @@ from postrider.services import Services
 
 from .agenda import Agenda
 from .drain import Budget, Drain
+from .solitude import Solitude
 
 KEPT_DRAINS = 2_000
 """Idle drains that are kept, with their open connections, for the next ring."""
 THREADS_FOR_ONE_UNKNOWN = 4
 """Of so many threads one serves endpoints that are not known to answer."""
+SCRIBES = 2
+"""Threads that write down what came back while their drains go on sending."""
 
 log = structlog.get_logger()
 
@@ -32,6 +36,8 @@ class Dispatcher:
         self._agenda: Agenda[UUID] = Agenda(
             goes_first=self._answers, others_at_once=max(threads // THREADS_FOR_ONE_UNKNOWN, 1)
         )
+        self._solitude = Solitude()
+        self._scribes = ThreadPoolExecutor(SCRIBES, thread_name_prefix="scribe")
         self._drains: dict[UUID, Drain] = {}
         self._guard = threading.Lock()
         self._stopping = False
@@ -72,6 +78,7 @@ class Dispatcher:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(until - time.monotonic(), 1))
+        self._scribes.shutdown(wait=False)
         for drain in self._drains.values():
             drain.close()
         log.info("dispatcher.stopped", clean=clean)
@@ -99,6 +106,8 @@ class Dispatcher:
             holder=self._holder,
             budget=self._budget,
             wake=lambda: self._agenda.add(integration_id),
+            solitude=self._solitude,
+            scribes=self._scribes,
         )
         self._drains[integration_id] = drain
         return drain

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 import structlog
 
 from postrider.domain.breaker import speaks_of_endpoint
-from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
+from postrider.domain.delivery import LOST_ALONE, Claimed
 from postrider.domain.errors import PostriderError, SecretUnreadable
 from postrider.domain.message import Message, compose
 from postrider.domain.outcome import Outcome, Verdict
-from postrider.domain.retry import Decision, Verb, decide
 from postrider.services import Services
-from postrider.store import claims
-from postrider.store.claims import Settlement
 
 from .flights import Flights, Opened
 from .health import HealthNotes, Told
 from .intake import Intake
+from .settle import Flying, Writing, batch_of, tell, write
 from .slot import LEASE, share
+from .solitude import Solitude
 
 CLAIM_LIMIT = 100
 SETTLE_AT = 100
@@ -37,8 +38,6 @@ ALWAYS = 2
 """Attempts that it may have in any case."""
 KEEP_SLOT_SECONDS = 1.0
 """A wait for the next free moment of a rate that is longer gives the slot up."""
-
-_STATUS = {Verb.FINISH: DeliveryStatus.DELIVERED, Verb.RETRY: DeliveryStatus.PENDING, Verb.BURY: DeliveryStatus.DEAD}
 
 log = structlog.get_logger()
 
@@ -57,14 +56,6 @@ class Budget:
         return max(self.limit - self.used, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Flying:
-    """A delivery that this process holds, and how it was sent."""
-
-    claimed: Claimed
-    opened: Opened
-
-
 @dataclass(slots=True)
 class Drain:
     """Served by one thread at a time; `turn` never waits for the far side."""
@@ -76,13 +67,18 @@ class Drain:
     budget: Budget
     wake: Callable[[], None]
     """Asks for a turn; given to flights."""
+    solitude: Solitude
+    scribes: Executor
+    """Write outcomes down while this goes on sending."""
     heard: bool = True
     """There may be due deliveries."""
-    _held: dict[UUID, _Flying] = field(default_factory=dict)
+    _held: dict[UUID, Flying] = field(default_factory=dict)
     _landed: dict[UUID, Outcome] = field(default_factory=dict)
     _unsent: dict[UUID, Claimed] = field(default_factory=dict)
     """Claimed, and not sent: to be given back."""
     _settle_at: float = 0.0
+    _writing: Writing | None = None
+    """What is being written down; what lands meanwhile waits for the next time."""
     _flights: Flights = field(init=False)
     _intake: Intake = field(init=False)
     _health: HealthNotes = field(init=False)
@@ -96,7 +92,7 @@ class Drain:
 
     def __post_init__(self) -> None:
         self._flights = Flights(self.services, self.integration_id, self.wake)
-        self._intake = Intake(self.services, self.integration_id, self.holder)
+        self._intake = Intake(self.services, self.integration_id, self.holder, self.solitude)
         self._health = HealthNotes(self.services, self.integration_id)
 
     def turn(self, *, stopping: bool) -> float | None:
@@ -106,6 +102,9 @@ class Drain:
         except PostriderError as error:
             log.warning("drain.interrupted", integration_id=str(self.integration_id), detail=error.detail)
             return time.monotonic() + STORE_PAUSE_SECONDS
+        finally:
+            if self.solitude.held_by(self.integration_id) and not self._holds_suspect():
+                self.solitude.leave()
 
     def idle(self) -> bool:
         """Tell whether nothing is left to do or to write down."""
@@ -125,6 +124,7 @@ class Drain:
 
     def _turn(self, *, stopping: bool) -> float | None:
         self._collect()
+        self._end_writing()
         if stopping:
             self._claim_no_more()
         if self._again_at is not None and time.monotonic() >= self._again_at:
@@ -133,18 +133,21 @@ class Drain:
             return self._settle_at
         try:
             self._give_back()
-            # First what is to be sent: while it is under way there is time to write down what came back.
             if self.heard and not stopping:
+                # Who is not known to answer may hang: what comes of it keeps to the one thread that it may have.
+                if self._answered:
+                    self._write_down(by=self.scribes)
                 self._fill()
         finally:
-            self._settle()
+            self._write_down()
         self._keep_slot()
         return self._after()
 
     def _after(self) -> float | None:
         if self._held:
             renewal = self._monotonic(self._intake.renew_at(), self.services.clock.now())
-            moments = (self._again_at, self._settle_at if self._landed else None, renewal)
+            settle_at = self._settle_at if self._landed and self._writing is None else None
+            moments = (self._again_at, settle_at, renewal)
             return min([moment for moment in moments if moment is not None], default=None)
         now = time.monotonic()
         if self.heard:
@@ -178,33 +181,38 @@ class Drain:
             or time.monotonic() >= self._settle_at
         )
 
-    def _settle(self) -> None:
-        """Write outcomes down; what the database does not take now is kept for the next turn, until its lease ends."""
-        if not self._landed:
+    def _write_down(self, *, by: Executor | None = None) -> None:
+        """Write outcomes down, one batch at a time; with `by` the end of it asks for a turn."""
+        if not self._landed or self._writing is not None:
             return
-        now = self.services.clock.now()
-        flying = [self._held[delivery_id] for delivery_id in self._landed]
-        settled = [
-            self._settlement(one, outcome, attempt_id, now)
-            for one, outcome, attempt_id in zip(
-                flying, self._landed.values(), self.services.ids.many(len(flying)), strict=True
-            )
-        ]
+        batch = batch_of(self.services, self._held, self._landed)
+        self._landed.clear()
+        self._writing = write(self.services, batch, by=by)
+        if by is None:
+            self._end_writing()
+        else:
+            self._writing.moved.add_done_callback(lambda _: self.wake())
+
+    def _end_writing(self) -> None:
+        """Note what was written; what the database did not take is kept for the next turn, until its lease ends."""
+        if self._writing is None or not self._writing.moved.done():
+            return
+        writing, self._writing = self._writing, None
+        outcomes = writing.batch.outcomes()
         try:
-            with self.services.database.write_once() as tx:
-                moved = claims.any_tenant_settle(tx, settled, now=now)
+            moved = writing.moved.result()
         except PostriderError:
-            self._drop_expired(now)
+            self._landed = outcomes | self._landed
+            self._drop_expired(self.services.clock.now())
             raise
         except Exception:
             # Something in these outcomes is not to be stored. Their leases run out; they are claimed again, and buried
             # when that does not help.
-            self._drop(list(self._landed))
+            self._forget(list(outcomes))
             raise
-        self._drop(list(self._landed))
-        self._tell(settled, moved)
-        told = [Told(one.opened.integration, each.outcome) for one, each in zip(flying, settled, strict=True)]
-        self._heed(told, now, probe=any(one.claimed.probe for one in flying))
+        self._forget(list(outcomes))
+        tell(writing.batch, moved)
+        self._heed(writing.batch.told(), writing.batch.now, probe=writing.batch.probed())
 
     def _heed(self, told: list[Told], now: datetime, *, probe: bool) -> None:
         """Note what the outcomes say of the far side, and act on it."""
@@ -227,34 +235,11 @@ class Drain:
         self._note_unsent(self._flights.ground())
         self._give_back()
 
-    def _settlement(self, flying: _Flying, outcome: Outcome, attempt_id: UUID, now: datetime) -> Settlement:
-        decision = self._decide(flying, outcome, now)
-        return Settlement(
-            attempt_id=attempt_id,
-            claimed=flying.claimed,
-            outcome=outcome,
-            decision=decision.verb.value,
-            status=_STATUS[decision.verb],
-            due_at=decision.due_at,
-            reason=decision.reason,
-        )
-
-    def _decide(self, flying: _Flying, outcome: Outcome, now: datetime) -> Decision:
-        return decide(
-            outcome,
-            attempts_made=flying.claimed.attempt - flying.claimed.round_start,
-            policy=flying.opened.integration.policy,
-            now=now,
-            randomness=self.services.random.random(),
-        )
-
     def _drop_expired(self, now: datetime) -> None:
-        self._drop([one for one in self._landed if self._held[one].claimed.lease_until <= now])
-
-    def _drop(self, delivery_ids: list[UUID]) -> None:
-        for delivery_id in delivery_ids:
+        over = [one for one in self._landed if self._held[one].claimed.lease_until <= now]
+        for delivery_id in over:
             del self._landed[delivery_id]
-        self._forget(delivery_ids)
+        self._forget(over)
 
     def _forget(self, delivery_ids: list[UUID]) -> None:
         for delivery_id in delivery_ids:
@@ -264,24 +249,6 @@ class Drain:
 
     def _close_retired(self) -> None:
         self._flights.close_retired(flying.opened for flying in self._held.values())
-
-    def _tell(self, settled: list[Settlement], moved: set[UUID]) -> None:
-        for one in settled:
-            if one.outcome.verdict is Verdict.DELIVERED and one.claimed.delivery_id in moved:
-                continue  # the many that went well are told by their rows
-            log.info(
-                "attempt.finished",
-                delivery_id=str(one.claimed.delivery_id),
-                integration_id=str(self.integration_id),
-                attempt=one.claimed.attempt,
-                outcome=one.outcome.verdict.value,
-                error=one.outcome.error,
-                status_code=one.outcome.status_code,
-                decision=one.decision,
-                due_at=one.due_at.isoformat() if one.due_at else None,
-                duration_ms=round(one.outcome.duration.total_seconds() * 1000, 1),
-                late=one.claimed.delivery_id not in moved,
-            )
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -316,7 +283,7 @@ class Drain:
 
     def _room(self) -> int:
         assert self._flights.current is not None  # noqa: S101 - the caller opened it
-        if any(flying.claimed.lost >= LOST_ALONE for flying in self._held.values()):
+        if self._holds_suspect():
             return 0
         own = self._in_flight()
         return min(
@@ -326,11 +293,17 @@ class Drain:
             CLAIM_LIMIT,
         )
 
+    def _holds_suspect(self) -> bool:
+        """Tell whether what is in hand was lost with its workers before: nothing goes beside it."""
+        claimed = chain((flying.claimed for flying in self._held.values()), self._unsent.values())
+        return any(one.lost >= LOST_ALONE for one in claimed)
+
     def _own_share(self) -> int:
         return share(self._flights.current.integration.policy) if self._flights.current else 1
 
     def _in_flight(self) -> int:
-        return len(self._held) - len(self._landed)
+        ended = len(self._landed) + (len(self._writing.batch.settled) if self._writing else 0)
+        return len(self._held) - ended
 
     def _send(self, claimed: list[Claimed], now: datetime) -> None:
         # Noted first, so that whatever comes between, what was not sent is given back.
@@ -356,7 +329,7 @@ class Drain:
         assert self._flights.current is not None  # noqa: S101 - the caller opened it
         opened = self._flights.current
         fresh = [one for one in claimed if one.delivery_id not in self._held]
-        self._held |= {one.delivery_id: _Flying(one, opened) for one in claimed}
+        self._held |= {one.delivery_id: Flying(one, opened) for one in claimed}
         self.budget.used += len(fresh)
         for one in claimed:
             del self._unsent[one.delivery_id]

@@ -15,7 +15,10 @@ from postrider.store import claims, health
 from postrider.store.engine import Transaction
 
 from .slot import Slot
+from .solitude import Solitude
 
+SOLITUDE_PAUSE = timedelta(milliseconds=50)
+"""How soon to ask again while another integration has what was lost under way."""
 SUSPECTS_EVERY = 200
 """After this many claims, deliveries that were lost with their worker get a claim of their own."""
 
@@ -39,6 +42,8 @@ class Intake:
     integration_id: UUID
     holder: UUID
     """This process, in slots."""
+    solitude: Solitude
+    """This process's: what was lost with its workers goes alone in it."""
     _slot: Slot = field(init=False)
     _claims_since_suspects: int = 0
     _suspect_waits: bool = False
@@ -73,9 +78,10 @@ class Intake:
         if self._claims_since_suspects >= SUSPECTS_EVERY and self._finds_suspect(now):
             if in_flight:
                 return Taken(more=True)
-            suspect = self._suspect(policy, now)
-            if suspect.claimed or suspect.again_at is not None:
-                return suspect
+            if self.solitude.take(self.integration_id):
+                suspect = self._suspect(policy, now)
+                if suspect.claimed or suspect.again_at is not None:
+                    return suspect
         taken = self._many(policy, room, now)
         if taken.claimed or in_flight or taken.again_at is not None:
             return taken
@@ -122,6 +128,10 @@ class Intake:
                 self._claims_since_suspects = 0
         return self._suspect_waits
 
+    def _suspect_alone(self, now: datetime) -> bool:
+        """Look whether one waits, and whether this process may have it now."""
+        return self._finds_suspect(now) and self.solitude.take(self.integration_id)
+
     def _suspect(self, policy: DeliveryPolicy, now: datetime) -> Taken:
         """Claim one delivery that was lost with its worker before: alone, so that it takes nothing else along."""
         taken = self._many(policy, 1, now, alone=True)
@@ -133,8 +143,10 @@ class Intake:
         with self.services.database.read() as tx:
             breaker = health.any_tenant_breaker(tx, self.integration_id)
         match breaker.state(now):
-            case State.CLOSED:
+            case State.CLOSED if self._suspect_alone(now):
                 return self._suspect(policy, now)
+            case State.CLOSED:
+                return Taken(again_at=now + SOLITUDE_PAUSE if self._suspect_waits else None)
             case State.OPEN:
                 return Taken(again_at=breaker.parked_until)
             case State.HALF_OPEN:
@@ -146,9 +158,9 @@ class Intake:
             breaker = health.any_tenant_hold(tx, self.integration_id).breaker
             if breaker.state(now) is not State.HALF_OPEN:
                 return Taken(more=breaker == CLOSED, again_at=breaker.parked_until)
-            claimed = self._claim(tx, policy, 1, now, probe=True) or self._claim(
-                tx, policy, 1, now, probe=True, alone=True
-            )
+            claimed = self._claim(tx, policy, 1, now, probe=True)
+            if not claimed and self.solitude.take(self.integration_id):
+                claimed = self._claim(tx, policy, 1, now, probe=True, alone=True)
             if claimed:
                 until = now + self._lease(policy)
                 health.any_tenant_set_breaker(tx, self.integration_id, probing(breaker, until))

@@ -13,7 +13,7 @@ import structlog
 
 from postrider.domain.errors import PostriderError
 from postrider.services import Services
-from postrider.store import audit_log, bells, claims, deliveries, events, forgotten, idempotency, integrations, jobs
+from postrider.store import audit_log, bells, deliveries, events, forgotten, idempotency, integrations, jobs, losses
 from postrider.store.forgotten import Forgotten
 
 from .redrive import PLANNED_AHEAD, step_jobs
@@ -156,7 +156,7 @@ def take_back(services: Services) -> int:
     while True:
         now = services.clock.now()
         with services.database.write() as tx:
-            expired = claims.any_tenant_expire(tx, services.ids.many(EXPIRE_LIMIT), now=now)
+            expired = losses.any_tenant_expire(tx, services.ids.many(EXPIRE_LIMIT), now=now)
         count += len(expired)
         if len(expired) < EXPIRE_LIMIT:
             return count

@@ -137,7 +137,7 @@ _TAKE_WAITING = (
 
 def take_waiting(tx: Transaction, tenant_id: UUID, *, limit: int) -> list[Waiting]:
     """Lock a tenant's oldest events that nobody else is fanning out."""
-    return [Waiting(*row) for row in tx.execute(_TAKE_WAITING, {"tenant": tenant_id, "limit": limit})]
+    return [Waiting(*row) for row in tx.execute(_TAKE_WAITING, {"tenant": tenant_id, "limit": limit}).all()]
 
 
 _MARK_FANNED_OUT = (

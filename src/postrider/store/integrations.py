@@ -187,7 +187,7 @@ def observers(
     They stay as they are until the transaction ends, so that a deletion never misses a delivery just being made.
     """
     asked = {"tenant": tenant_id, "patterns": patterns, "after": after or _BEFORE_ALL, "limit": limit, "now": now}
-    return [_observer(row) for row in tx.execute(_OBSERVERS, asked)]
+    return [_observer(row) for row in tx.execute(_OBSERVERS, asked).all()]
 
 
 def observer(

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
+import psutil
 import psycopg
 from faults.audit import audit
 from faults.grounds import Grounds
@@ -214,8 +214,11 @@ def _readers(world: World, number: int) -> list[threading.Thread]:
     return threads
 
 
-def _waiting(world: World) -> list[tuple[Any, ...]]:
-    return world.sql(f"SELECT pid FROM pg_stat_activity WHERE {_OTHERS} AND wait_event_type = 'Lock'")
+def _waiting(world: World) -> set[int]:
+    """Name the web process's connections that wait for a lock by their ports; the worker's wait too."""
+    found = psutil.Process(world.deployment.web.process.pid).net_connections("tcp")
+    ports = world.sql(f"SELECT client_port FROM pg_stat_activity WHERE {_OTHERS} AND wait_event_type = 'Lock'")
+    return {port for (port,) in ports} & {one.laddr.port for one in found}
 
 
 def _refusals(world: World, number: int) -> list[tuple[int, float]]:
