@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,17 +15,9 @@ import psycopg
 from sqlalchemy import event
 
 from postrider.store.engine import Database
-from postrider.store.tables import metadata
 
 _WORTH_A_PLAN = ("SELECT", "WITH", "UPDATE", "INSERT", "DELETE")
 _FIRST_WORD = re.compile(r"\s*(\w+)")
-_SCANNED = re.compile(r"SCAN (?P<name>\w+)(?: USING (?:COVERING )?INDEX (?P<index>\w+))?")
-_PARTIAL = {
-    index.name
-    for table in metadata.sorted_tables
-    for index in table.indexes
-    if index.dialect_options["sqlite"]["where"] is not None
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +77,40 @@ def planned(database: Database, *, prepare: Sequence[str] = ()) -> Iterator[list
         yield found
 
 
+STEPS = 100
+"""Of SQLite's machine: it is asked after each so many."""
+
+
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """A statement, and the tables that SQLite walks over for it from end to end."""
+class Stepped:
+    """A statement, and how many steps SQLite's machine took for it: a few for each row that it looked at."""
 
     statement: str
-    tables: tuple[str, ...]
+    steps: int
 
 
 @contextmanager
-def scanned(database: Database) -> Iterator[list[Scanned]]:
-    """Collect the statements that go to SQLite, from any thread, each with what it scans."""
+def stepped(database: Database) -> Iterator[list[Stepped]]:
+    """Collect the statements that go to SQLite, from any thread, each with its steps.
 
-    def explain(cursor: Any, statement: str, parameters: Any) -> Scanned:
-        lines = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-        return Scanned(statement, tuple(_scans(statement, [str(line[-1]) for line in lines])))
+    Each is run twice: to be counted, which is rolled back, and as it was meant.
+    """
 
-    with _heard(database, explain) as found:
+    def count(cursor: Any, statement: str, parameters: Any) -> Stepped:
+        connection: sqlite3.Connection = cursor.connection
+        asked = iter(range(sys.maxsize))
+        connection.execute("SAVEPOINT counted")
+        connection.set_progress_handler(lambda: next(asked) < 0, STEPS)
+        try:
+            connection.execute(statement, parameters).fetchall()
+        finally:
+            connection.set_progress_handler(None, 0)
+            connection.execute("ROLLBACK TO counted")
+            connection.execute("RELEASE counted")
+        return Stepped(statement, next(asked) * STEPS)
+
+    with _heard(database, count) as found:
         yield found
-
-
-def _scans(statement: str, lines: list[str]) -> Iterator[str]:
-    """Name the tables that are walked over; to walk over a partial index is to look at what it holds."""
-    for line in lines:
-        if (scan := _SCANNED.match(line)) and scan["index"] not in _PARTIAL:
-            alias = re.search(rf"\b(\w+) (?:AS )?{scan['name']}\b", statement)
-            yield alias[1] if alias and alias[1] in metadata.tables else scan["name"]
 
 
 Found = Any

@@ -95,6 +95,8 @@ def _sweep(scene: Scene, watch: Watch) -> None:
             after=None,
             limit=FORGET_LIMIT,
         )
+    with watch("drain: look for what is to go alone"), scene.database.read() as tx:
+        claims.any_tenant_suspect_due(tx, scene.dead[0], now=now)
     with watch("sweep: discard orphans"), scene.database.write() as tx:
         deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
 
@@ -116,6 +118,7 @@ def _list_deliveries(scene: Scene, watch: Watch) -> None:
         "with an error": DeliveryFilter(error=LETTER_ERROR),
         "with an error that none has": DeliveryFilter(error="timeout"),
         "before the oldest": DeliveryFilter(until=now - timedelta(days=DAYS * 4)),
+        "of an event type that none has": DeliveryFilter(event_type="order.none"),
         "of a day": DeliveryFilter(since=now - timedelta(days=DAYS / 2), until=now - timedelta(days=DAYS / 2 - 1)),
         "dead letters": DeliveryFilter(statuses=dead),
         "dead letters of an integration": DeliveryFilter(statuses=dead, integration_id=one),
@@ -138,6 +141,8 @@ def _list_the_rest(scene: Scene, watch: Watch) -> None:
     with watch("list events: before the oldest"), scene.database.read() as tx:
         old = EventFilter(until=now - timedelta(days=DAYS * 4))
         events.page(tx, tenant, old, before=None, limit=PAGE)
+    with watch("list events: of a type that none has"), scene.database.read() as tx:
+        events.page(tx, tenant, EventFilter(event_type="order.none"), before=None, limit=PAGE)
     with watch("list deliveries: of an event"):
         (delivery_id,) = _page(scene, DeliveryFilter(event_id=heads[0].id))
     with watch("list attempts: of a delivery"), scene.database.read() as tx:

@@ -20,16 +20,16 @@ from postrider.domain.outcome import Outcome, Verdict
 
 from . import health
 from .engine import Transaction
-from .tables import attempts, deliveries, events, integration_state, integrations, status_is
+from .tables import SUSPECT, attempts, deliveries, events, holds, integration_state, integrations, status_is
 from .types import Instant
 
-_CLAIM_POSTGRESQL = text(f"""
+_CLAIM = """
 WITH due AS (
     SELECT d.id, i.version
     FROM deliveries d JOIN integrations i ON i.id = d.integration_id
     JOIN integration_state s ON s.integration_id = d.integration_id
     WHERE d.integration_id = :integration_id AND d.status = 'pending' AND d.due_at <= :now
-      AND (d.lost >= {LOST_ALONE}) = :alone AND i.enabled AND i.deleted_at IS NULL
+      AND {which} AND i.enabled AND i.deleted_at IS NULL
       AND (s.breaker_opened_at IS NULL OR :probe)
     ORDER BY d.due_at, d.id LIMIT :limit
     FOR UPDATE OF d SKIP LOCKED
@@ -41,7 +41,10 @@ FROM due, events e
 WHERE d.id = due.id AND e.id = d.event_id
 RETURNING d.id, d.tenant_id, d.integration_id, due.version AS integration_version, d.event_id, d.event_type, e.payload,
     d.attempt, d.round_start, d.lost, d.token, d.started_at, d.lease_until
-""")  # noqa: S608 - the only thing put in is a number of ours
+"""
+# Each in words of its own: in the others' the few that are to be alone would be looked for among all that is due.
+_CLAIM_POSTGRESQL = text(_CLAIM.format(which=f"d.lost < {LOST_ALONE}"))
+_CLAIM_ALONE_POSTGRESQL = text(_CLAIM.format(which=f"d.lost >= {LOST_ALONE}"))
 
 
 def any_tenant_claim(
@@ -65,11 +68,10 @@ def any_tenant_claim(
     if tx.dialect.name == "sqlite":
         return _claim_sqlite(tx, integration_id, limit, alone, token, now, lease_until, probe)
     rows = tx.execute(
-        _CLAIM_POSTGRESQL,
+        _CLAIM_ALONE_POSTGRESQL if alone else _CLAIM_POSTGRESQL,
         {
             "integration_id": integration_id,
             "limit": limit,
-            "alone": alone,
             "probe": probe,
             "token": token,
             "now": now,
@@ -91,12 +93,12 @@ def _claim_sqlite(
     probe: bool,  # noqa: FBT001
 ) -> list[Claimed]:
     d, i, s = deliveries.c, integrations.c, integration_state.c
-    suspect = d.lost >= LOST_ALONE if alone else d.lost < LOST_ALONE
+    which = holds(SUSPECT) if alone else d.lost < LOST_ALONE
     due = (
         select(d.id)
         .join(integrations, i.id == d.integration_id)
         .join(integration_state, s.integration_id == d.integration_id)
-        .where(d.integration_id == integration_id, d.status == "pending", d.due_at <= now, suspect)
+        .where(d.integration_id == integration_id, d.status == "pending", d.due_at <= now, which)
         .where(i.enabled, i.deleted_at.is_(None), or_(s.breaker_opened_at.is_(None), literal(probe)))
         .order_by(d.due_at, d.id)
         .limit(limit)
@@ -364,7 +366,7 @@ _RESTS = exists().where(
 _DUE = _ONE_DUE.join(integrations, integrations.c.id == deliveries.c.integration_id).where(
     integrations.c.enabled, integrations.c.deleted_at.is_(None), ~_RESTS
 )
-_SUSPECT_DUE = _ONE_DUE.where(deliveries.c.lost >= LOST_ALONE)
+_SUSPECT_DUE = _ONE_DUE.where(holds(SUSPECT))
 
 
 def any_tenant_due(tx: Transaction, integration_id: UUID, *, now: datetime) -> bool:

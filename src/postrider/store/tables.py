@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 
+from postrider.domain.delivery import LOST_ALONE
 from postrider.domain.ids import first_at
 
 from .types import Instant, Json
@@ -65,7 +66,7 @@ def made_between(
 
 def holds(condition: str) -> ColumnElement[bool]:
     """Say the condition of a partial index in its own words."""
-    return literal_column(condition, Boolean())
+    return literal_column(condition)
 
 
 def _partial(condition: str) -> dict[str, object]:
@@ -98,6 +99,8 @@ ENDED = "status IN ('dead', 'discarded', 'skipped')"
 """Of a delivery that did not arrive and is not to be tried."""
 FAILED = "error <> ''"
 """Of a delivery whose last attempt failed."""
+SUSPECT = f"status = 'pending' AND lost >= {LOST_ALONE}"
+"""Of a delivery that is to be claimed alone."""
 
 
 installation = Table(
@@ -233,6 +236,7 @@ events = Table(
     Column("fan_out_after", Uuid, comment="the last integration served, of an event that has more than one batch"),
     Column("fanned_out_at", Instant),
     Index("ix_events_tenant", "tenant_id", "id"),
+    Index("ix_events_type", "tenant_id", "event_type", "id"),
     Index("ix_events_not_fanned_out", "tenant_id", "id", **_partial("fanned_out_at IS NULL")),  # type: ignore[arg-type]
     postgresql_with=_WORKED_ON,
 )
@@ -269,6 +273,7 @@ deliveries = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Index("ix_deliveries_due", "integration_id", "due_at", "id", **_partial("status = 'pending'")),  # type: ignore[arg-type]
+    Index("ix_deliveries_suspect", "integration_id", "due_at", "id", **_partial(SUSPECT)),  # type: ignore[arg-type]
     Index("ix_deliveries_lease", "lease_until", **_partial("status = 'sending'")),  # type: ignore[arg-type]
     Index("ix_deliveries_status", "tenant_id", "status", "id", **_partial(IN_LISTS)),  # type: ignore[arg-type]
     Index("ix_deliveries_ended", "integration_id", "status", "id", **_partial(ENDED)),  # type: ignore[arg-type]
