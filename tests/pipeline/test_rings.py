@@ -22,7 +22,7 @@ from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.errors import Unavailable
 from postrider.pipeline import redrive
 from postrider.pipeline.drain import Budget, Drain
-from postrider.pipeline.fan_out import FanOut
+from postrider.pipeline.fan_out import SHARED_FROM, FanOut
 from postrider.pipeline.publish import NewEvent, Publisher, Publishing
 from postrider.pipeline.solitude import Solitude
 from postrider.store import bells
@@ -154,6 +154,47 @@ def test_fan_out_rings_once_for_each_integration(house: House, receiver: Receive
         wait_until(lambda: bool(house.ring.rung), "it was rung", seconds=10)
 
     assert woken == house.ring.rung == [on.id]
+
+
+def test_few_deliveries_ring_nobody(house: House, receiver: Receiver) -> None:
+    """What this worker brings by itself soon enough is worth no ring."""
+    woken: list[UUID] = []
+    integration = house.integrate(receiver.url)
+    house.fan_out()
+    house.publish(*["order.paid"] * (SHARED_FROM - 1))
+    house.ring.rung.clear()
+
+    with fanning_out(house, woken.extend) as fan_out:
+        fan_out.poke()
+        wait_until(lambda: bool(woken), "this worker is woken", seconds=10)
+
+    assert (woken, house.ring.rung) == ([integration.id], [])
+
+
+def test_who_finds_the_slots_taken_rings_those_who_have_them(house: House, receiver: Receiver) -> None:
+    """A worker that hears of news and may not drain passes it on, once."""
+    integration = house.integrate(receiver.url)
+    now = house.clock.now()
+    with house.services.database.write() as tx:
+        for _ in range(bells.SLOTS):
+            assert bells.any_tenant_take_slot(
+                tx,
+                integration.id,
+                holder=house.services.ids.new(),
+                slots_open=bells.SLOTS,
+                now=now,
+                until=now + timedelta(seconds=3),
+            )
+    house.publish()
+    house.fan_out()
+    house.ring.rung.clear()
+
+    for _ in range(2):
+        house.dispatcher.wake([integration.id])
+        wait_until(lambda: bool(house.ring.rung), "the others are rung", seconds=10)
+
+    assert house.ring.rung == [integration.id]
+    assert receiver.requests == []
 
 
 def test_fan_out_clears_its_bell(house: House) -> None:

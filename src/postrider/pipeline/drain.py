@@ -260,6 +260,9 @@ class Drain:
         assert self._flights.current is not None  # noqa: S101 - opened above
         policy, now = self._flights.current.integration.policy, self.services.clock.now()
         if not self._intake.admitted(policy, now):
+            if not self._kept_out:
+                # Others have the slots; whoever brought the news may have told nobody but this process.
+                self.services.ring.deliver([self.integration_id])
             # A holder that was killed renews its lease no more: one more look tells.
             self._again_at = None if self._kept_out else time.monotonic() + LEASE.total_seconds()
             self._kept_out = not self._kept_out
