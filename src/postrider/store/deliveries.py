@@ -8,7 +8,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, exists, func, literal, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
 from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus, before
 
@@ -225,8 +237,8 @@ def _conditions(tx: Transaction, tenant_id: UUID, wanted: DeliveryFilter) -> lis
         *_of_statuses(tx, wanted.statuses),
         *made_between(d.id, d.created_at, since=wanted.since, until=wanted.until),
     ]
-    if wanted.error:
-        conditions.append(holds(FAILED))
+    if wanted.error is not None:
+        conditions += _with_error(tx, wanted.error)
     if wanted.event_type is not None and tx.dialect.name != "sqlite":
         # Says nothing new, but how few there may be: PostgreSQL then goes by the events, which have an index of types.
         of_type = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.event_type == wanted.event_type)
@@ -237,11 +249,16 @@ def _conditions(tx: Transaction, tenant_id: UUID, wanted: DeliveryFilter) -> lis
         (d.integration_id, wanted.integration_id),
         (d.event_id, wanted.event_id),
         (d.event_type, wanted.event_type),
-        (d.error, wanted.error),
     ):
         if value is not None:
             conditions.append(column == value)
     return conditions
+
+
+def _with_error(tx: Transaction, error: str) -> list[ColumnElement[bool]]:
+    # Written out, so that PostgreSQL sees that it is in the partial index of errors, and plans for this one.
+    wanted = deliveries.c.error == bindparam(None, error, literal_execute=True)
+    return [wanted, holds(FAILED)] if error and tx.dialect.name == "sqlite" else [wanted]
 
 
 def _of_statuses(tx: Transaction, statuses: Sequence[DeliveryStatus]) -> list[ColumnElement[bool]]:
