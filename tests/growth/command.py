@@ -13,8 +13,8 @@ from growth.scene import DEAD, Scene, a_scene
 from servers.postgres import PostgresServer
 
 LITTLE = Amounts(delivered=10_000, pending=3_000, letters=3_000)
-FEW_DEAD = 20
-"""What there is before: enough that each list has a full page, of each integration too."""
+FEW_DEAD = 3
+"""What there is before: of each integration that is listed as much as afterwards waits for it, or is dead."""
 _SERVER = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
