@@ -47,6 +47,7 @@ HOMES: dict[str, set[str]] = {
     "idna": {"transports"},
     "jinja2": {"web"},
     "kombu": {"bell", "worker"},
+    "moto": {"bench"},  # of the development dependencies: one scenario needs it and says so where it is missing
     "msgspec": {"web", "store"},
     "multidict": {"transports"},
     "limits": {"settings", "web"},
