@@ -12,6 +12,8 @@ import structlog
 from .app import DELIVER_TASK, FAN_OUT_TASK, Bell
 
 FAN_OUT = "fan_out"
+PACE_SECONDS = 0.01
+"""From one look at what is wished to the next."""
 RING_SIZE = 20
 """How many integrations one message may name."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
@@ -30,6 +32,7 @@ class Ringer:
         self._changed = threading.Condition()
         self._stopping = False
         self._quiet_until = 0.0
+        self._next_at = 0.0
         self._pause = SHORTEST_PAUSE
         self._failed = False
         self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
@@ -75,7 +78,10 @@ class Ringer:
     def _next(self) -> set[str]:
         with self._changed:
             self._changed.wait_for(lambda: self._wishes or self._stopping)
+            # The first of a stream of wishes is rung at once, the rest together.
+            self._changed.wait_for(lambda: self._stopping, max(self._next_at - time.monotonic(), 0))
             names, self._wishes = self._wishes, set()
+            self._next_at = time.monotonic() + PACE_SECONDS
             return names
 
     def _ring(self, names: list[str]) -> None:

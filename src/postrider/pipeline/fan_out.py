@@ -35,6 +35,8 @@ class BatchLimits:
 
 LIMITS = BatchLimits()
 REST_SECONDS = 5.0
+PACE_SECONDS = 0.01
+"""From the beginning of one round to that of the next."""
 SHARED_FROM = 20
 """For so many new deliveries of an integration other processes are rung too."""
 
@@ -100,10 +102,24 @@ class FanOut:
                 log.exception("fan_out.failed")
 
     def _turn(self) -> None:
-        with self._services.database.write_lightly() as tx:
-            bells.any_tenant_unring(tx, bells.FAN_OUT)
-        while not self._stopping and fan_out_round(self._services, resting=self._resting, tell=self._tell) is not None:
-            pass
+        """Fan out until nothing waits.
+
+        While events keep coming nobody needs to ring, so the bell is cleared last; then comes one more look, for what
+        was stored before that and rang nobody.
+        """
+        cleared = False
+        while not self._stopping:
+            began = time.monotonic()
+            if fan_out_round(self._services, resting=self._resting, tell=self._tell) is not None:
+                cleared = False
+                # What comes within moments goes together: a round costs as much as many events.
+                time.sleep(max(began + PACE_SECONDS - time.monotonic(), 0))
+            elif cleared:
+                return
+            else:
+                with self._services.database.write_lightly() as tx:
+                    bells.any_tenant_unring(tx, bells.FAN_OUT)
+                cleared = True
 
     def _tell(self, new: Mapping[UUID, int]) -> None:
         self._wake(list(new))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -19,6 +20,8 @@ from postrider.services import Services
 from postrider.store import events, idempotency
 from postrider.store.engine import Transaction
 
+PACE_SECONDS = 0.004
+"""From the beginning of one commit to that of the next, so that those who publish at the same time share them."""
 GROUP_EVENTS = 1_000
 GROUP_BYTES = 16 * 1024 * 1024
 WAITING_BYTES = 256 * 1024 * 1024
@@ -74,6 +77,7 @@ class Publisher:
         self._services = services
         self._queue: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._next_at = 0.0
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -114,6 +118,9 @@ class Publisher:
     def _next_group(self) -> list[_Waiting]:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopping)
+            # The first of a stream is stored at once, the rest together: a commit costs as much as many events.
+            self._changed.wait_for(lambda: self._stopping, max(self._next_at - time.monotonic(), 0))
+            self._next_at = time.monotonic() + PACE_SECONDS
             group: list[_Waiting] = []
             events_left, bytes_left = GROUP_EVENTS, GROUP_BYTES
             while self._queue and (
