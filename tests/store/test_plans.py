@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from uuid import UUID
 
 from growth.filling import LETTER_ERROR, Amounts, fill
 from growth.lap import run_lap
 from growth.scene import Scene, furnish
-from house import House, build_house
+from house import START, House, build_house
 from pipeline.by_hand import claim
 from plans import BY_INDEX, Planned, Stepped, planned, stepped
 from servers.receiver import Receiver
@@ -20,6 +21,7 @@ from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
 from postrider.pipeline.publish import NewEvent, Publishing, store_group
 from postrider.pipeline.sweep import Sweep
+from postrider.store import claims
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Database
 from postrider.store.jobs import JobKind
@@ -156,6 +158,18 @@ def test_postgresql_finds_all_by_an_index(postgresql: Database, receiver: Receiv
 
     assert len(found) > 100
     assert too_many_rows(found) == {}
+
+
+def test_no_plan_is_kept_from_when_the_tables_were_empty(postgresql: Database) -> None:
+    """However often a statement was sent, the server plans it for the rows that there are by then."""
+    kept = text("SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements")
+    for way in (postgresql.read, postgresql.write_once, postgresql.write_lightly):
+        with way() as tx:
+            for _ in range(20):
+                claims.any_tenant_suspect_due(tx, UUID(int=1), now=START)
+            generic, custom = tx.execute(kept).one()
+
+        assert (generic, custom > 10) == (0, True)
 
 
 def test_a_missing_index_of_postgresql_is_noticed(postgresql: Database, receiver: Receiver) -> None:
