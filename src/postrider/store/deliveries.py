@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    bindparam,
     case,
     exists,
     func,
@@ -256,8 +255,8 @@ def _conditions(tx: Transaction, tenant_id: UUID, wanted: DeliveryFilter) -> lis
 
 
 def _with_error(tx: Transaction, error: str) -> list[ColumnElement[bool]]:
-    # Written out, so that PostgreSQL sees that it is in the partial index of errors, and plans for this one.
-    wanted = deliveries.c.error == bindparam(None, error, literal_execute=True)
+    # PostgreSQL plans for each value anew, and so sees that it is in the partial index of errors.
+    wanted = deliveries.c.error == error
     return [wanted, holds(FAILED)] if error and tx.dialect.name == "sqlite" else [wanted]
 
 
