@@ -320,6 +320,7 @@ def test_elastic_paths_example_is_taken() -> None:
     assert SqsConfiguration.parse(given).stored() == given
 
 
+@pytest.mark.quiet
 def test_close_gives_back_what_was_not_sent(queue: Queue, service: SqsService) -> None:
     """A close takes back what no call has begun with; what is under way lands."""
     service.use(answers.hang())
