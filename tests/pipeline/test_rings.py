@@ -17,7 +17,7 @@ from servers.process import wait_until
 from servers.receiver import Receiver
 
 from postrider.bell.app import make_app
-from postrider.bell.ringer import FAN_OUT, Ringer
+from postrider.bell.ringer import FAN_OUT, HEARD_PACE_SECONDS, Ringer
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.errors import Unavailable
 from postrider.pipeline import redrive
@@ -71,6 +71,22 @@ def test_a_wish_waits_for_nobody() -> None:
 
     assert still_held
     assert asked == [{FAN_OUT}, {FAN_OUT, str(integration_id)}]
+
+
+def test_who_is_at_work_is_looked_at_rarely() -> None:
+    """While fan-out is at work already, the stream of wishes asks seldom whether it is: each look is a write."""
+    looks: list[float] = []
+
+    def may_ring(_: set[str]) -> list[str]:
+        looks.append(time.monotonic())
+        return []
+
+    with ringer(may_ring) as running:
+        while len(looks) < 3:
+            running.fan_out()
+
+    assert looks[1] - looks[0] >= HEARD_PACE_SECONDS
+    assert looks[2] - looks[1] >= HEARD_PACE_SECONDS
 
 
 def test_a_ringer_that_failed_rests_and_recovers() -> None:

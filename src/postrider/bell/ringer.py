@@ -14,6 +14,8 @@ from .app import DELIVER_TASK, FAN_OUT_TASK, Bell
 FAN_OUT = "fan_out"
 PACE_SECONDS = 0.01
 """From one look at what is wished to the next."""
+HEARD_PACE_SECONDS = 0.05
+"""The same when the last look found that who was to be rung for is at work already: each look is a write."""
 RING_SIZE = 20
 """How many integrations one message may name."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
@@ -69,7 +71,7 @@ class Ringer:
             if time.monotonic() < self._quiet_until:
                 continue
             try:
-                self._ring(self._may_ring(names))
+                self._ring(self._looked(names))
             except Exception as error:  # noqa: BLE001 - whatever the broker or the database raised, ringing goes on later
                 self._rest(error)
             else:
@@ -83,6 +85,12 @@ class Ringer:
             names, self._wishes = self._wishes, set()
             self._next_at = time.monotonic() + PACE_SECONDS
             return names
+
+    def _looked(self, names: set[str]) -> list[str]:
+        rings = self._may_ring(names)
+        if not rings:
+            self._next_at = time.monotonic() + HEARD_PACE_SECONDS
+        return rings
 
     def _ring(self, names: list[str]) -> None:
         if FAN_OUT in names:
