@@ -14,6 +14,7 @@ from contracts.cases import SLACK, Case, FarSide, all_cases, trip
 from servers.process import wait_until
 
 from postrider.domain.errors import InvalidInput
+from postrider.domain.exhibit import MASK
 from postrider.domain.outcome import EXCERPT_BYTES, Outcome, Verdict
 from postrider.transports.configuration import masked, secret_fields
 from postrider.transports.registry import GROUP
@@ -142,6 +143,37 @@ def test_no_secret_leaves_in_an_outcome(far_side: FarSide) -> None:
         for secret in far_side.secrets:
             assert secret not in text
             assert json.dumps(secret)[1:-1] not in text
+
+
+def test_an_exhibit_is_what_arrives(far_side: FarSide) -> None:
+    """What people are shown of a message is what the far side got, but for a mask in the place of secrets."""
+    payload = '{"name":"Zoë 東京 🚚","n":1.10,"quoted":"\\"********\\"","lines":"a\\nb"}'.encode()
+    with trip(far_side) as flight:
+        (message,) = flight.messages(1, payload)
+        flight.send([message])
+        shown = far_side.transport.exhibit(flight.integration, message)
+
+    assert shown is not None
+    (arrived,) = (body.decode() for body in far_side.received())
+    for secret in far_side.secrets:
+        arrived = arrived.replace(json.dumps(secret), f'"{MASK}"')
+    assert shown.body == arrived
+    assert shown.kind
+    assert shown.title
+
+
+def test_an_exhibit_holds_no_secret(far_side: FarSide) -> None:
+    """Nobody learns a secret from it, nor a signature that could be used."""
+    with trip(far_side) as flight:
+        (message,) = flight.messages(1)
+        shown = far_side.transport.exhibit(flight.integration, message)
+
+    text = json.dumps(asdict(shown) if shown else {}, ensure_ascii=False)
+    signatures = [value for name, value in message.headers if name == "webhook-signature"]
+    for secret in (*far_side.secrets, *signatures):
+        assert secret not in text
+        assert json.dumps(secret)[1:-1] not in text
+        assert json.dumps(json.dumps(secret)[1:-1])[1:-1] not in text
 
 
 def test_excerpt_is_bounded(far_side: FarSide) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
 from .delivery import Claimed
+from .exhibit import MASK, cut_short
 from .integration import Integration
 from .signature import signatures, still_signing
 
 USER_AGENT = "Postrider/1 (+webhooks)"
+SECRET_HEADER = "X-MOLTIN-SECRET-KEY"  # noqa: S105 - its name
+SIGNATURE_HEADER = "webhook-signature"
 ELIDED = b'{"meta":{"includes_elided":true}}'
 
 
@@ -82,7 +85,7 @@ def compose(
 
 
 def _elastic_path_body(claimed: Claimed, integration: Integration, sender: Sender) -> bytes:
-    payload, configuration = claimed.payload, integration.configuration
+    payload = claimed.payload
     return b"".join(
         (
             b'{"id":"%s","triggered_by":%s,"attempt":%d,"integration":'
@@ -94,11 +97,28 @@ def _elastic_path_body(claimed: Claimed, integration: Integration, sender: Sende
             _json(payload.decode()),
             b',"payload":',
             payload,
-            b',"configuration":',
-            _json({"secret_key": configuration.get("secret_key") or "", "url": configuration.get("url", "")}),
+            _configuration_member(integration, integration.configuration.get("secret_key") or ""),
             b',"store_id":%s,"org_id":%s}' % (_text_json(sender.store_id), _text_json(sender.org_id)),
         )
     )
+
+
+def _configuration_member(integration: Integration, secret_key: str) -> bytes:
+    url = integration.configuration.get("url", "")
+    return b',"configuration":' + _json({"secret_key": secret_key, "url": url})
+
+
+def concealed(message: Message, integration: Integration) -> Message:
+    """Give a message in Elastic Path's form as it may be shown: its secret key masked, its signatures cut short."""
+    shown = {SECRET_HEADER: lambda _: MASK, SIGNATURE_HEADER: cut_short}
+    headers = tuple((name, shown[name](value) if name in shown else value) for name, value in message.headers)
+    secret_key = integration.configuration.get("secret_key")
+    if not secret_key:
+        return replace(message, headers=headers)
+    # The payload, which may hold such a member too, stands before it.
+    before, found, after = message.body.rpartition(_configuration_member(integration, secret_key))
+    body = before + _configuration_member(integration, MASK) + after if found else message.body
+    return replace(message, headers=headers, body=body)
 
 
 @lru_cache(maxsize=512)
@@ -119,13 +139,13 @@ def _webhook_headers(
         ("webhook-id", message_id),
         ("webhook-timestamp", str(timestamp)),
         (
-            "webhook-signature",
+            SIGNATURE_HEADER,
             signatures([integration.signing_secret, *old], message_id=message_id, timestamp=timestamp, body=body),
         ),
     ]
     secret_key = integration.configuration.get("secret_key")
     if secret_key:
-        headers.append(("X-MOLTIN-SECRET-KEY", secret_key))
+        headers.append((SECRET_HEADER, secret_key))
     return tuple(headers)
 
 

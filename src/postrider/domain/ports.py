@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 from uuid import UUID
 
+from .exhibit import Exhibit
 from .integration import Integration
 from .message import Dialect, Message
 from .outcome import Landed
@@ -28,6 +29,13 @@ class Ring(Protocol):
 
     def healthy(self) -> bool:
         """Tell whether the last ring went out."""
+
+
+class Broker(Protocol):
+    """What can be asked about the broker, by people who look at it."""
+
+    def depths(self, *, timeout_seconds: float) -> Mapping[str, int] | None:
+        """Tell how many rings wait in each queue; None when the broker does not answer in time. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +80,11 @@ class Transport(Protocol):
         """Open a flight for an integration.
 
         `wake` is called, from any thread, whenever there are outcomes to take or there is room again.
+        """
+
+    def exhibit(self, integration: Integration, message: Message) -> Exhibit | None:
+        """Show what is sent for a message, made by what really sends it, with every secret masked.
+
+        None, or no such method at all: this type does not show it. Raises InvalidInput for a configuration that is
+        not valid any more. A message body is not repeated in the note.
         """

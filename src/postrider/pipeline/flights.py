@@ -14,6 +14,12 @@ from postrider.domain.outcome import Landed
 from postrider.domain.ports import Flight, FlightLimits, Transport
 from postrider.services import Services
 from postrider.store import integrations, tenants
+from postrider.store.tenants import Tenant
+
+
+def sender_of(services: Services, tenant: Tenant) -> Sender:
+    """Say who sends a tenant's messages."""
+    return Sender(str(tenant.id), tenant.org_id, services.options.public_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Flights:
         policy = integration.policy
         transport = self.services.transports.get(integration.integration_type)
         limits = FlightLimits(policy.timeout, policy.max_in_flight, policy.success_statuses)
-        sender = Sender(str(tenant.id), tenant.org_id, self.services.options.public_url)
+        sender = sender_of(self.services, tenant)
         self.current = Opened(integration, sender, transport, transport.open(integration, limits, self.wake))
         return True
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from postrider.domain.exhibit import Exhibit
 from postrider.domain.integration import Integration
-from postrider.domain.message import Dialect
+from postrider.domain.message import Dialect, Message
 from postrider.domain.ports import FlightLimits
 
 from .aws_clients import Account, SqsClients
 from .configuration import Secret, TransportConfiguration
 from .registry import Surroundings
 from .scrub import secrets_of
-from .sqs_calls import CALL_LIMIT, Queue, send_batch, weight
+from .sqs_calls import CALL_LIMIT, Queue, entry_of, send_batch, weight
 from .threaded import ThreadedFlight, batches_within
 from .url import http_url
 from .watch import Watch
@@ -25,6 +26,7 @@ from .watch import Watch
 BATCH = 10
 """The most messages that SQS takes in a call."""
 CALLS_AT_ONCE = 4
+IN_A_BATCH = f"One of up to {BATCH} entries of the call, which is signed with the integration's credentials."
 
 _CREDENTIAL = Secret(sent_to=())
 """Never sent anywhere: requests are signed with it."""
@@ -93,7 +95,7 @@ class SqsTransport:
         self._watch = Watch()
 
     def open(self, integration: Integration, limits: FlightLimits, wake: Callable[[], None]) -> ThreadedFlight:
-        queue = _queue(integration, limits)
+        queue = _queue(integration, limits.timeout.total_seconds())
         return ThreadedFlight(
             partial(send_batch, self._clients, queue),
             limits,
@@ -103,17 +105,30 @@ class SqsTransport:
             threads=CALLS_AT_ONCE,
         )
 
+    def exhibit(self, integration: Integration, message: Message) -> Exhibit:
+        queue = _queue(integration, 0)
+        entry = entry_of("0", message, queue)
+        return Exhibit("sqs", f"SendMessageBatch {queue.url}", _headers(entry), entry["MessageBody"], note=IN_A_BATCH)
+
     def close(self) -> None:
         """Close the connections that are kept."""
         self._clients.close()
 
 
-def _queue(integration: Integration, limits: FlightLimits) -> Queue:
+def _headers(entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """List what goes beside the body, as AWS names it."""
+    fifo = [(name, entry[name]) for name in ("MessageGroupId", "MessageDeduplicationId") if name in entry]
+    attributes = entry.get("MessageAttributes", {})
+    told = [(f"MessageAttributes.{name} ({one['DataType']})", one["StringValue"]) for name, one in attributes.items()]
+    return (*fifo, *told)
+
+
+def _queue(integration: Integration, seconds: float) -> Queue:
     configuration = SqsConfiguration.parse(integration.configuration)
     account = Account(
         region=configuration.region,
         access_key_id=configuration.aws_access_key_id,
         secret_access_key=configuration.aws_secret_access_key,
-        seconds=limits.timeout.total_seconds(),
+        seconds=seconds,
     )
     return Queue(configuration.url, account, secrets_of(integration, SqsConfiguration))

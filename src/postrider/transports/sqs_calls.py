@@ -67,7 +67,7 @@ def send_batch(
 def _call(clients: SqsClients, queue: Queue, messages: Sequence[Message]) -> dict[UUID, Outcome]:
     try:
         client = clients.get(queue.account)
-        entries: Any = [_entry(str(at), message, queue) for at, message in enumerate(messages)]
+        entries: Any = [entry_of(str(at), message, queue) for at, message in enumerate(messages)]
         answer = client.send_message_batch(QueueUrl=queue.url, Entries=entries)
     except CALL_ERRORS as error:
         outcome = call_outcome(error, seconds=queue.account.seconds, secrets=queue.secrets)
@@ -89,7 +89,8 @@ def _read(
     return {message.id: by_entry.get(str(at), UNNAMED) for at, message in enumerate(messages)}
 
 
-def _entry(entry_id: str, message: Message, queue: Queue) -> dict[str, Any]:
+def entry_of(entry_id: str, message: Message, queue: Queue) -> dict[str, Any]:
+    """Write a message as an entry of SendMessageBatch."""
     entry: dict[str, Any] = {"Id": entry_id, "MessageBody": message.body.decode()}
     if _attributes_weight(message):
         entry["MessageAttributes"] = {

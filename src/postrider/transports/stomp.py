@@ -10,14 +10,17 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, Field
 
+from postrider.domain.exhibit import Exhibit
 from postrider.domain.integration import Integration
-from postrider.domain.message import Dialect
+from postrider.domain.message import Dialect, Message
 from postrider.domain.ports import FlightLimits
 
 from .configuration import Secret, TransportConfiguration
 from .registry import Surroundings
 from .scrub import secrets_of
 from .stomp_flight import StompFlight
+from .stomp_frames import Frames, Protocol12
+from .stomp_link import send
 from .stomp_login import Address, Login
 from .url import plain_host
 from .watch import Watch
@@ -27,6 +30,7 @@ TLS_PORT = 61614
 HIGHEST_PORT = 65535
 MOST_ADDRESSES = 10
 LONGEST_TEXT = 1024
+ON_A_CONNECTION = "In STOMP 1.2, to the first of the addresses that answers; the receipt's number is the connection's."
 
 _ADDRESS = re.compile(
     r"(?P<scheme>stomp(?:\+ssl)?)://(?P<host>\[[^\]/?#@]*\]|[^\[\]:/?#@]*)(?::(?P<port>[0-9]{1,5}))?"
@@ -118,4 +122,19 @@ class StompTransport:
             guard=self._guard,
             tls=self._tls,
             watch=self._watch,
+        )
+
+    def exhibit(self, integration: Integration, message: Message) -> Exhibit:
+        configuration = StompConfiguration.parse(integration.configuration)
+        frames = Frames("", PORT, "")
+        send(Protocol12(frames), configuration.destination, message, receipt="…")
+        head, _, body = bytes(frames.outgoing).partition(b"\n\n")
+        command, *lines = head.decode().splitlines()
+        headers = tuple((name, value) for name, _, value in (line.partition(":") for line in lines))
+        return Exhibit(
+            "stomp",
+            f"{command} {configuration.destination}",
+            headers,
+            body.removesuffix(b"\0").decode(),
+            note=ON_A_CONNECTION,
         )

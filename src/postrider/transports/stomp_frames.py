@@ -15,7 +15,7 @@ os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")
 from stomp.protocol import Protocol11, Protocol12
 from stomp.utils import Frame, convert_frame, parse_frame
 
-__all__ = ["BadFrame", "Frame", "Frames", "protocol_of"]
+__all__ = ["BadFrame", "Frame", "Frames", "Protocol12", "protocol_of"]
 
 LONGEST_FRAME = 64 * 1024
 """Answers are short: a broker that sends more than this in a frame is none."""

@@ -77,8 +77,7 @@ class Link:
             self.silent = self._proven
         receipt = str(next(self._receipts))
         self._unanswered[receipt] = _Sent(message, self._written + self.backlog)
-        headers = {**_headers(message), "persistent": "true", "receipt": receipt}
-        self._protocol.send(destination, message.body, headers=headers)
+        send(self._protocol, destination, message, receipt=receipt)
 
     def turn(self, poller: Poller, seconds: float) -> Outcomes:
         """Wait up to so many seconds for the connection or a ring, and do what can be done.
@@ -178,6 +177,12 @@ class Link:
         if self._ends_at is None:
             self._ends_at = time.monotonic() + LAST_WORDS_SECONDS
         return []
+
+
+def send(protocol: Protocol11, destination: str, message: Message, *, receipt: str) -> None:
+    """Write a message's SEND frame into the frames that the protocol speaks over."""
+    headers = {**_headers(message), "persistent": "true", "receipt": receipt}
+    protocol.send(destination, message.body, headers=headers)
 
 
 def _headers(message: Message) -> dict[str, str]:

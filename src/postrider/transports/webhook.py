@@ -11,8 +11,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field, field_validator
 from yarl import URL
 
+from postrider.domain.exhibit import Exhibit, only_note
 from postrider.domain.integration import Integration
-from postrider.domain.message import Dialect, Message
+from postrider.domain.message import Dialect, Message, concealed
 from postrider.domain.outcome import Outcome, Verdict, excerpt
 from postrider.domain.ports import FlightLimits
 
@@ -27,6 +28,7 @@ from .url import http_url
 LONGEST_SECRET = 1024
 MOST_HEADERS = 32
 HEADERS_LENGTH = 4096
+ENGINES_OWN = "The headers Host, Content-Length and Accept-Encoding: identity go with it."
 NOT_SUCCESS = "Received a status code outside of 2xx range - treating webhook as a fail"
 """Elastic Path's own words."""
 
@@ -85,6 +87,16 @@ class WebhookTransport:
         url = _stored_url(integration)
         dialogue = _Webhook(url, limits.success_statuses, secrets_of(integration, self.configuration_model))
         return HttpFlight(self._engine, limits, dialogue, host=self._engine.room_of(url or URL()), wake=wake)
+
+    def exhibit(self, integration: Integration, message: Message) -> Exhibit:
+        dialogue = _Webhook(_stored_url(integration), (), ())
+        try:
+            request = dialogue.request(concealed(message, integration))
+        except HttpFailure as failure:
+            return only_note(failure.detail)
+        return Exhibit(
+            "http", f"{request.method} {request.url}", request.headers, request.body.decode(), note=ENGINES_OWN
+        )
 
 
 def _stored_url(integration: Integration) -> URL | None:
