@@ -48,7 +48,7 @@ HOMES: dict[str, set[str]] = {
     "jinja2": {"web"},
     "kombu": {"bell", "worker"},
     "moto": {"bench"},  # of the development dependencies: one scenario needs it and says so where it is missing
-    "msgspec": {"web", "store"},
+    "msgspec": {"pipeline", "store", "web"},
     "multidict": {"transports"},
     "limits": {"settings", "web"},
     "mypy_boto3_sqs": {"transports"},  # for the type checker alone

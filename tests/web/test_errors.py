@@ -14,6 +14,7 @@ from postrider.domain.errors import (
     InvalidInput,
     NotAuthenticated,
     NotFound,
+    NotJson,
     NotPermitted,
     NotReadyToStart,
     PostriderError,
@@ -24,7 +25,7 @@ from postrider.domain.errors import (
     UnsupportedContent,
 )
 from postrider.store.tables import api_keys, jobs
-from postrider.web.errors import NotJson, answer_to
+from postrider.web.errors import answer_to
 
 EVENT_TYPES = "/v2/event-types"
 CASES = [

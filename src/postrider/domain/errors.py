@@ -2,6 +2,7 @@
 
 PostriderError
 ├── InvalidInput            a field is wrong; `pointer` names it
+│   ├── NotJson             the body is not JSON at all
 │   └── UnsupportedContent  the body's media type is not understood
 ├── NotFound                no such thing for this tenant
 ├── Conflict                it clashes with what is stored
@@ -32,6 +33,13 @@ class InvalidInput(PostriderError):  # noqa: N818 - these names are said to call
         """Name the field as a dotted path from the body's root, such as `data.configuration.url`."""
         super().__init__(detail)
         self.pointer = pointer
+
+
+class NotJson(InvalidInput):
+    """The body is not JSON at all."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("", detail)
 
 
 class UnsupportedContent(InvalidInput):

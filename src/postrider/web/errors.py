@@ -20,6 +20,7 @@ from postrider.domain.errors import (
     InvalidInput,
     NotAuthenticated,
     NotFound,
+    NotJson,
     NotPermitted,
     PostriderError,
     TooLarge,
@@ -36,13 +37,6 @@ CLOSED = "/v2/"
 NOT_FOUND = "The resource could not be found"
 _NO_SUCH_ADDRESS = "there is nothing at this address; GET / says where to begin"
 _BODY, _PATH, _QUERY, _HEADER = "body", "path", "query", "header"
-
-
-class NotJson(InvalidInput):
-    """The body is not JSON at all."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__("", detail)
 
 
 STATUSES: Mapping[type[PostriderError], int] = {

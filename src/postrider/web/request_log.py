@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from postrider.pipeline.exact_json import LARGEST
+
 from . import errors, metrics
 from .limits import STANDING, headers_of
 
-BODY_LIMIT = 5 * 1024 * 1024
+BODY_LIMIT = LARGEST
 REQUEST_ID = "x-request-id"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 # A random id a request would be a call into the system each, which costs the event loop its turn.

@@ -16,9 +16,10 @@ import msgspec
 from starlette.datastructures import Headers
 
 from postrider.domain.errors import InvalidInput, UnsupportedContent
+from postrider.pipeline import exact_json
 from postrider.pipeline.publish import NewEvent
 
-from . import content, exact_json
+from . import content
 from .publishing import PublishRequest, check_count, check_keys
 
 REQUIRED = ("specversion", "type", "source", "id")

@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 
 from postrider.domain.errors import InvalidInput
+from postrider.pipeline import exact_json
 from postrider.pipeline.publish import NewEvent
-
-from . import exact_json
 
 MOST_EVENTS = 1_000
 KEY = re.compile(r"[!-~]{1,255}\Z")

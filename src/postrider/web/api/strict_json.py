@@ -9,9 +9,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from postrider.domain.errors import InvalidInput
+from postrider.domain.errors import InvalidInput, NotJson
 from postrider.web.auth import authenticate
-from postrider.web.errors import NotJson
 
 _BOM = b"\xef\xbb\xbf"
 _CONSTANTS = (b"NaN", b"Infinity")

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 import msgspec
 
-from postrider.domain.errors import InvalidInput
-from postrider.web.errors import NotJson
+from postrider.domain.errors import InvalidInput, NotJson
 
+LARGEST = 5 * 1024 * 1024
+"""Bytes of a request, and so of a payload."""
 DEEPEST = 100
 """Levels of arrays and objects that a payload may have."""
 
@@ -33,6 +34,8 @@ _KINDS = {
     "object": "an object",
     "str": "text",
 }
+
+_ANY = msgspec.json.Decoder(msgspec.Raw)
 
 T = TypeVar("T")
 
@@ -63,6 +66,19 @@ def check_depth(pointer: str, text: bytes) -> None:
         left = left.replace(b"[]", b"")  # takes away the innermost level
     if left:
         raise InvalidInput(pointer, f"{pointer.rpartition('.')[2]}: is nested deeper than {DEEPEST} levels")
+
+
+def check(pointer: str, text: bytes) -> bytes:
+    """Give a payload as it is kept, without the blanks around it; InvalidInput names it by `pointer`."""
+    name = pointer.rpartition(".")[2]
+    if len(text) > LARGEST:
+        raise InvalidInput(pointer, f"{name}: is larger than {LARGEST // 1024 // 1024} MiB")
+    try:
+        payload = bytes(read(_ANY.decode, text)).strip()
+    except InvalidInput as error:
+        raise InvalidInput(pointer, f"{name}: {error.detail.removeprefix('the body ')}") from None
+    check_depth(pointer, payload)
+    return payload
 
 
 def _wrong_shape(error: msgspec.ValidationError) -> InvalidInput:
