@@ -152,7 +152,7 @@ class OlderTransport:
 class CarelessTransport(WebhookTransport):
     """A third party's, that masks nothing."""
 
-    def exhibit(self, integration: Integration, message: Message) -> Exhibit:
+    def exhibit(self, _integration: Integration, message: Message) -> Exhibit:
         return Exhibit("http", "POST http://x", message.headers, message.body.decode())
 
 

@@ -86,6 +86,24 @@ def test_fifo_queue_drops_a_repeat(sqs: SQSClient, moto_transport: SqsTransport)
     assert only["Attributes"]["MessageGroupId"] == str(message.integration_id)
 
 
+def test_exhibit_shows_what_goes_beside_the_body(sqs: SQSClient, moto_transport: SqsTransport) -> None:
+    """The queue, the ids of a FIFO queue and the attributes are shown as SQS gets them."""
+    url = sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    with trip(Queue(moto_transport, configuration(url))) as flight:
+        message = flight.messages(1)[0]
+        flight.send([message])
+        shown = moto_transport.exhibit(flight.integration, message)
+
+    (only,) = received(sqs, url)
+    assert (shown.kind, shown.title) == ("sqs", f"SendMessageBatch {url}")
+    told = {name: only["Attributes"][name] for name in ("MessageGroupId", "MessageDeduplicationId")}
+    told |= {
+        f"MessageAttributes.{name} ({one['DataType']})": one["StringValue"]
+        for name, one in only["MessageAttributes"].items()
+    }
+    assert dict(shown.headers) == told
+
+
 def test_queue_that_does_not_exist_is_final(sqs: SQSClient, moto_transport: SqsTransport) -> None:
     """A queue that is not there will not be there in five minutes either: a person must look."""
     url = sqs.create_queue(QueueName="gone")["QueueUrl"]

@@ -72,6 +72,18 @@ def test_message_says_what_it_is(broker: ScriptedBroker) -> None:
     ]
 
 
+def test_exhibit_shows_the_frame(broker: ScriptedBroker) -> None:
+    """What people are shown has the headers of the frame that is sent, but for the receipt's number."""
+    with trip(destination(broker.address)) as flight:
+        (message,) = flight.messages(1)
+        flight.send([message])
+        shown = flight.transport.exhibit(flight.integration, message)
+
+    assert shown is not None
+    assert (shown.kind, shown.title) == ("stomp", "SEND /queue/orders")
+    assert {**dict(shown.headers), "receipt": "1"} == broker.sent[0].headers
+
+
 def test_headers_cannot_be_injected(broker: ScriptedBroker) -> None:
     """Line breaks, colons, backslashes and NUL in a header's value stay inside it."""
     far = destination(broker.address, destination="/queue/a:b\\c")
