@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +9,8 @@ from uuid import UUID
 
 from postrider.domain.access import ApiKey
 from postrider.domain.errors import NotAuthenticated
+
+from .sealed_texts import seal, unseal
 
 PREFIX = "prt_"
 LIFETIME = timedelta(hours=1)
@@ -33,31 +31,17 @@ def issue(pepper: bytes, key: ApiKey, *, now: datetime) -> BearerToken:
     """Make a token for a key that ends in an hour, or with the key when that is sooner."""
     end = now + LIFETIME if key.expires_at is None else min(now + LIFETIME, key.expires_at)
     until = int(end.timestamp())
-    signed = _SIGNED.pack(key.id.bytes, until)
-    text = PREFIX + base64.urlsafe_b64encode(signed + _signature(pepper, signed)).decode().rstrip("=")
+    text = PREFIX + seal(pepper, _CONTEXT, _SIGNED.pack(key.id.bytes, until))
     return BearerToken(text, key.id, datetime.fromtimestamp(until, UTC))
 
 
 def read(pepper: bytes, text: str, *, now: datetime) -> BearerToken:
     """Check a token's signature and term; raises NotAuthenticated. Whether its key still holds is not asked here."""
-    raw = _decode(text)
-    signed, signature = raw[: _SIGNED.size], raw[_SIGNED.size :]
-    if len(signed) != _SIGNED.size or not hmac.compare_digest(signature, _signature(pepper, signed)):
+    signed = unseal(pepper, _CONTEXT, text.removeprefix(PREFIX))
+    if signed is None or len(signed) != _SIGNED.size:
         raise NotAuthenticated("Unable to validate access token")
     key_id, until = _SIGNED.unpack(signed)
     token = BearerToken(text, UUID(bytes=key_id), datetime.fromtimestamp(until, UTC))
     if now >= token.expires_at:
         raise NotAuthenticated("the access token has expired; ask for a new one at /oauth/access_token")
     return token
-
-
-def _signature(pepper: bytes, signed: bytes) -> bytes:
-    return hmac.new(pepper, _CONTEXT + signed, hashlib.sha256).digest()
-
-
-def _decode(text: str) -> bytes:
-    body = text.removeprefix(PREFIX)
-    try:
-        return base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,6 +104,35 @@ def page(tx: Transaction, box: SecretBox, tenant_id: UUID, *, offset: int, limit
     """List integrations in the order of their making, those without their secrets that cannot be read."""
     query = _all().where(integrations.c.tenant_id == tenant_id).order_by(integrations.c.id)
     return [_readable_or_not(box, row) for row in tx.execute(query.offset(offset).limit(limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationHead:
+    """An integration as lists name it: without its configuration and secrets."""
+
+    id: UUID
+    name: str
+    integration_type: str
+    enabled: bool
+    deleted: bool
+
+
+def heads(tx: Transaction, tenant_id: UUID, integration_ids: Collection[UUID]) -> dict[UUID, IntegrationHead]:
+    """Name integrations, deleted ones too: their deliveries are still there."""
+    query = _heads(tenant_id).where(integrations.c.id.in_(integration_ids))
+    return {row.id: IntegrationHead(*row) for row in tx.execute(query)} if integration_ids else {}
+
+
+def head_list(tx: Transaction, tenant_id: UUID, *, limit: int) -> list[IntegrationHead]:
+    """Name the tenant's integrations, deleted ones left out, by name."""
+    query = _heads(tenant_id).where(integrations.c.deleted_at.is_(None))
+    return [IntegrationHead(*row) for row in tx.execute(query.order_by(integrations.c.name).limit(limit))]
+
+
+def _heads(tenant_id: UUID) -> Select[Any]:
+    i = integrations.c
+    deleted = i.deleted_at.is_not(None).label("deleted")
+    return select(i.id, i.name, i.integration_type, i.enabled, deleted).where(i.tenant_id == tenant_id)
 
 
 def count(tx: Transaction, tenant_id: UUID) -> int:

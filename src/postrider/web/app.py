@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 
 from postrider.control.event_types import KnownTypes
 from postrider.pipeline.publish import Publisher
@@ -28,6 +31,9 @@ from .api import (
     tenants,
 )
 from .auth import Authenticator
+from .dashboard.app import create_dashboard
+from .dashboard.session import PATH as DASHBOARD
+from .dashboard.sign_in_codes import SignInCodes
 from .head import HeadAsGet
 from .limits import KeyLimit, Limits, SignInLimit
 from .openapi import TAGS, Described, operation_id
@@ -51,8 +57,13 @@ ROUTERS = (
 )
 
 
-def create_app(services: Services, publisher: Publisher, limits: Limits | None = None) -> FastAPI:
-    """Make the app; the caller starts and stops the publisher. Without `limits` there are none."""
+def create_app(
+    services: Services, publisher: Publisher, limits: Limits | None = None, codes: SignInCodes | None = None
+) -> FastAPI:
+    """Make the app; the caller starts and stops the publisher. Without `limits` there are none.
+
+    `codes` are those of links that sign in once; without them no link does.
+    """
     limits = limits or Limits()
     app = Described(
         title="Postrider",
@@ -79,7 +90,13 @@ def create_app(services: Services, publisher: Publisher, limits: Limits | None =
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.append(Route(DASHBOARD, _to_dashboard))
+    app.mount(DASHBOARD, create_dashboard(app, codes or SignInCodes()))
     return app
+
+
+def _to_dashboard(_: Request) -> RedirectResponse:
+    return RedirectResponse(f"{DASHBOARD}/", 307)
 
 
 @asynccontextmanager

@@ -83,10 +83,20 @@ class Authenticator:
 
         Leaves the event loop only for keys not seen a moment ago. `host` is where the request came from.
         """
+        return self._caller(await self.key(token, host=host), host)
+
+    async def caller_of(self, key_id: UUID, *, host: str = "") -> Caller:
+        """Find the caller behind a key that opened a session; raises NotAuthenticated when it is over."""
+        return self._caller(await self._key(key_id, "", host), host)
+
+    async def key(self, token: str, *, host: str = "") -> ApiKey:
+        """Find the key behind a token; raises as `caller` does."""
         try:
-            key = await self._key(token, host)
+            return await self._key(self._reference(token), token, host)
         except NotAuthenticated as error:
             raise self.sign_ins.failed(host, error) from None
+
+    def _caller(self, key: ApiKey, host: str) -> Caller:
         self._note_use(key.id)
         return Caller(
             key.tenant_id,
@@ -97,8 +107,7 @@ class Authenticator:
             host=host,
         )
 
-    async def _key(self, token: str, host: str) -> ApiKey:
-        reference = self._reference(token)
+    async def _key(self, reference: bytes | UUID, token: str, host: str) -> ApiKey:
         key = self.known.get(reference)
         if key is not None:
             return keys.still_valid(key, now=self._services.clock.now())

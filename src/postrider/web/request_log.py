@@ -97,7 +97,7 @@ class _Request:
         await errors.answer(_SERVER_ERROR, [errors.Told(detail)])(self._scope, self._receive, self._marked)
 
     def _tell(self) -> None:
-        route = getattr(self._scope.get("route"), "path", "unmatched")
+        route = _route_of(self._scope)
         method, status = self._scope["method"], self._status
         metrics.REQUESTS.labels(method if route != "unmatched" else "", route, status).inc()
         # Who was not let in is told of with its address: the audit log has only what was done.
@@ -113,3 +113,10 @@ class _Request:
             duration_ms=duration,
             **refused,
         )
+
+
+def _route_of(scope: Scope) -> str:
+    """Name the route by its pattern, never by what was asked for: that could be anything, a secret too."""
+    path: str = getattr(scope.get("route"), "path", "unmatched")
+    mounted: str = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+    return path if path == "unmatched" else mounted + path

@@ -1,0 +1,94 @@
+"""The dashboard as an app of its own under `/dashboard`: its pages, its files, and how its errors look."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from postrider.domain.errors import NotAuthenticated, NotFound, PostriderError
+from postrider.web.errors import status_of, title
+
+from . import deliveries, overview, sign_in
+from .pages import ASSETS, HEADERS, Pages, link, show, show_to_guest
+from .session import Session, signed_in
+from .sign_in_codes import SignInCodes
+
+ROUTERS = (sign_in.router, overview.router, deliveries.router)
+_WORDS = {404: "There is nothing here: it never was, or it was forgotten after its time, or it is another tenant's."}
+
+
+def create_dashboard(app: FastAPI, codes: SignInCodes) -> FastAPI:
+    """Make the pages of an app that has its services and authenticator already."""
+    dashboard = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=True)
+    dashboard.state.services = app.state.services
+    dashboard.state.authenticator = app.state.authenticator
+    dashboard.state.publisher = app.state.publisher
+    dashboard.state.known_types = app.state.known_types
+    dashboard.state.pages = Pages()
+    dashboard.state.codes = codes
+    dashboard.add_exception_handler(PostriderError, _own)
+    dashboard.add_exception_handler(HTTPException, _http)
+    dashboard.add_exception_handler(RequestValidationError, _invalid)
+    for router in ROUTERS:
+        dashboard.include_router(router)
+    dashboard.mount("/assets", Assets(directory=ASSETS), name="assets")
+    return dashboard
+
+
+class Assets(StaticFiles):
+    """Our own files; their addresses carry the version, so they may be kept."""
+
+    async def get_response(self, path: str, scope: dict) -> Response:  # type: ignore[override, type-arg]
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = HEADERS["X-Content-Type-Options"]
+        return response
+
+
+async def _own(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PostriderError)  # noqa: S101 - as registered
+    if isinstance(error, NotAuthenticated):
+        return _to_sign_in(request)
+    status = status_of(error)
+    return await _told(request, status, _WORDS[status] if isinstance(error, NotFound) else error.detail)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as registered
+    return await _told(request, error.status_code, _WORDS.get(error.status_code, error.detail))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as registered
+    first = error.errors()[0]
+    if first["loc"][0] == "path":
+        return await _told(request, 404, _WORDS[404])
+    return await _told(request, 422, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg'].lower()}")
+
+
+async def _told(request: Request, status: int, detail: str) -> Response:
+    session = await _session(request)
+    if session is None:
+        return show_to_guest(request, "error.html", status=status, title=title(status), detail=detail)
+    return show(request, session, "error.html", section="", status=status, title=title(status), detail=detail)
+
+
+async def _session(request: Request) -> Session | None:
+    """Find who is told of the error; None for nobody that is signed in."""
+    scope = {**request.scope, "method": "GET"}
+    try:
+        return await signed_in()(Request(scope, request.receive))
+    except PostriderError:
+        return None
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Lead to the sign-in page, and from there back to a page that was asked for."""
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    to = link("/sign-in", next=back if request.method == "GET" else None)
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"HX-Redirect": to})
+    return RedirectResponse(to, 303)

@@ -1,0 +1,117 @@
+// What pages do where scripts run; without them every form and link still works.
+"use strict";
+
+(() => {
+  const byAttribute = (event, name) => event.target instanceof Element && event.target.closest(`[${name}]`);
+
+  // A live part is left alone while somebody works in it, and while nobody looks.
+  const inUse = (part) =>
+    document.hidden ||
+    part.querySelector("input:checked:not([type=hidden]), details[open] form") !== null ||
+    (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) ||
+    (String(getSelection()) !== "" && part.contains(getSelection().anchorNode));
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const part = event.target.closest("[data-live]");
+    if (part && inUse(part)) event.preventDefault();
+  });
+
+  // What is open stays open when its part is drawn anew.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details"));
+
+  document.addEventListener("submit", (event) => {
+    const question = byAttribute(event, "data-confirm")?.dataset.confirm;
+    if (question && !confirm(question)) event.preventDefault();
+  });
+
+  document.addEventListener("click", async (event) => {
+    const copy = byAttribute(event, "data-copy");
+    if (copy) {
+      await navigator.clipboard.writeText(copy.parentElement.querySelector("code").textContent);
+      const label = copy.textContent;
+      copy.textContent = "Copied";
+      setTimeout(() => (copy.textContent = label), 1500);
+    }
+    if (byAttribute(event, "data-theme")) switchTheme();
+  });
+
+  document.addEventListener("change", (event) => {
+    const all = byAttribute(event, "data-check-all");
+    if (all) {
+      for (const box of all.closest("form, table").querySelectorAll("input[type=checkbox][name]")) box.checked = all.checked;
+    }
+    if (byAttribute(event, "data-submits")) event.target.form.requestSubmit();
+  });
+
+  function switchTheme() {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    localStorage.setItem("postrider-theme", root.dataset.theme);
+    drawCharts(document, true);
+  }
+
+  // Charts: `data-chart` has {"times": seconds, "series": [{"label", "values", "tone"}], "unit"}.
+  const drawn = new WeakMap();
+
+  function drawCharts(part, anew) {
+    if (typeof uPlot === "undefined") return;
+    for (const place of part.querySelectorAll("[data-chart]")) {
+      const text = place.dataset.chart;
+      const had = drawn.get(place);
+      if (had && !anew && had.text === text && had.chart.root.isConnected) continue;
+      place.replaceChildren();
+      drawn.set(place, { text, chart: chart(place, JSON.parse(text)) });
+    }
+  }
+
+  function chart(place, { times, series, unit }) {
+    const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const say = (_, value) => (value === null || value === undefined ? "–" : `${Math.round(value * 10) / 10}${unit}`);
+    return new uPlot(
+      {
+        width: place.clientWidth,
+        height: 180,
+        legend: { live: true },
+        cursor: { y: false },
+        scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
+        axes: [axis, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${mark.toLocaleString()}${unit}`) }],
+        series: [
+          { value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
+          ...series.map(({ label, tone, fill }) => ({
+            label,
+            stroke: colour(`--${tone}`),
+            fill: fill ? `${colour(`--${tone}`)}22` : undefined,
+            width: 2,
+            points: { show: false },
+            value: say,
+          })),
+        ],
+      },
+      [times, ...series.map(({ values }) => values)],
+      place,
+    );
+  }
+
+  function enliven(part) {
+    for (const button of part.querySelectorAll("[data-copy], [data-theme]")) button.hidden = false;
+    drawCharts(part, false);
+  }
+
+  // The navigation is folded where there is little room; wide pages always show it.
+  const narrow = matchMedia("(max-width: 54rem)");
+  const fold = () => document.querySelector(".menu")?.toggleAttribute("open", !narrow.matches);
+  narrow.addEventListener("change", fold);
+
+  document.addEventListener("DOMContentLoaded", () => {
+    fold();
+    enliven(document);
+  });
+  document.addEventListener("htmx:afterSettle", () => enliven(document));
+  let waiting;
+  addEventListener("resize", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => drawCharts(document, true), 150);
+  });
+})();
