@@ -155,4 +155,6 @@ def _set(request: Request, response: Response, name: str, value: str, *, seconds
 
 
 def _behind_tls(request: Request) -> bool:
-    return request.url.scheme == "https" or services_of(request).options.public_url.startswith("https:")
+    """Tell whether the browser came over TLS: the server may see the plain end of a proxy, which need not be trusted."""
+    told = (request.headers.get("x-forwarded-proto", ""), request.headers.get("origin", ""))
+    return request.url.scheme == "https" or any(one.startswith("https") for one in told)
