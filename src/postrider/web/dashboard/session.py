@@ -155,6 +155,6 @@ def _set(request: Request, response: Response, name: str, value: str, *, seconds
 
 
 def _behind_tls(request: Request) -> bool:
-    """Tell whether the browser came over TLS: the server may see the plain end of a proxy, which need not be trusted."""
+    """Tell whether the browser came over TLS; the server may see the plain end of a proxy, trusted or not."""
     told = (request.headers.get("x-forwarded-proto", ""), request.headers.get("origin", ""))
     return request.url.scheme == "https" or any(one.startswith("https") for one in told)
