@@ -110,6 +110,7 @@ def message_for(
         token=uuid4(),
         started_at=NOW,
         lease_until=NOW + timedelta(minutes=1),
+        published_at=NOW,
     )
     sender = Sender(store_id="store-1", org_id="org-1", public_url="https://postrider.test")
     return compose(claimed, integration, sender, dialect=transport.dialect, body_limit=transport.body_limit, now=NOW)

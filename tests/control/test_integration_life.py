@@ -164,7 +164,7 @@ def _pending(services: Services, integration: Integration) -> UUID:
         updated_at=now,
     )
     with services.database.write() as tx:
-        deliveries.add(tx, integration.tenant_id, [delivery])
+        deliveries.add(tx, integration.tenant_id, [delivery], now=now)
     return delivery.id
 
 

@@ -55,6 +55,7 @@ CLAIMED = Claimed(
     token=UUID(int=1),
     started_at=THEN,
     lease_until=THEN + timedelta(seconds=30),
+    published_at=THEN,
 )
 
 

@@ -25,7 +25,7 @@ from postrider.store.tenants import Tenant
 
 from .model import STATUS, Model, Story
 from .promises import check_accounts, check_leases, check_rows, check_steps, check_tenants
-from .rows import Row, Snapshot, empty, look
+from .rows import Row, Snapshot, counted, counted_anew, empty, look
 
 T = TypeVar("T")
 
@@ -68,6 +68,8 @@ class Hands(RuleBasedStateMachine):
         }
         check_rows(seen)
         check_accounts(seen)
+        for tenant in self.tenants:
+            assert counted(self.database, tenant.id) == counted_anew(self.database, tenant.id), "numbers of pages"
         check_steps(self.before, seen, self.forgotten)
         check_leases(self.before, seen, now=self.clock.now(), holder=self.holder)
         if self.actor is not None:

@@ -197,7 +197,7 @@ class HouseMachine(Hands):
     def give_back(self, which: list[int]) -> None:
         taken, now = self._of_one_drain(which), self.clock.now()
         self._let_go(taken)
-        with self.database.write_once() as tx:
+        with self.database.write() as tx:
             claims.any_tenant_give_back(tx, taken, now=now)
         for one in taken:
             self.model.given_back(one, now)
@@ -225,6 +225,11 @@ class HouseMachine(Hands):
         self.forgotten = stories - set(self.model.stories)
         # An attempt ends within its deadline: none outlives its event's term.
         self.held = [one for one in self.held if one.event_id in self.model.stories]
+
+    @rule()
+    def fold(self) -> None:
+        """Add up the numbers that pages show."""
+        sweep.fold(self.services)
 
     # -- people --------------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
+from postrider.store import counts
 from postrider.store.engine import Database
-from postrider.store.tables import attempts, deliveries, events, metadata
+from postrider.store.tables import attempts, deliveries, events, integrations, metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Snapshot:
     events: dict[UUID, EventRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many deliveries wait, and how many are dead."""
+
+    backlogs: dict[UUID, int]
+    letters: dict[tuple[UUID, str], int]
+
+
 def look(database: Database) -> Snapshot:
     """Read all of it, past the finders that the product itself uses."""
     a, e = attempts.c, events.c
@@ -73,6 +82,31 @@ def look(database: Database) -> Snapshot:
             {(one.delivery_id, one.number): AttemptRow(*one[2:]) for one in tried},
             {row.id: EventRow(*row) for row in told},
         )
+
+
+def counted(database: Database, tenant_id: UUID) -> Counted:
+    """Read what is kept of a tenant's numbers, as pages do."""
+    with database.read() as tx:
+        groups = counts.letter_groups(tx, tenant_id, limit=1_000)
+        every = list(tx.execute(select(integrations.c.id).where(integrations.c.tenant_id == tenant_id)).scalars())
+        backlogs = counts.backlog_of_each(tx, tenant_id, every)
+        assert counts.backlog(tx, tenant_id) == sum(backlogs.values())
+    return Counted(
+        {one: number for one, number in backlogs.items() if number},
+        {(group.integration_id, group.error): group.letters for group in groups},
+    )
+
+
+def counted_anew(database: Database, tenant_id: UUID) -> Counted:
+    """Count the rows themselves."""
+    d = deliveries.c
+    of_tenant = d.tenant_id == tenant_id
+    waiting = select(d.integration_id, func.count()).where(of_tenant, d.status.in_(("pending", "sending")))
+    dead = select(d.integration_id, d.error, func.count()).where(of_tenant, d.status == "dead")
+    with database.read() as tx:
+        backlogs = tx.execute(waiting.group_by(d.integration_id)).all()
+        letters = tx.execute(dead.group_by(d.integration_id, d.error)).all()
+    return Counted(dict(backlogs), {(one, error): number for one, error, number in letters})
 
 
 def empty(database: Database) -> None:

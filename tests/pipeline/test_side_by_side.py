@@ -143,7 +143,7 @@ def test_a_deletion_waits_for_the_fan_out_in_hand(house: House, receiver: Receiv
                 integration_control.delete, house.services, house.tenant.id, integration.id
             )
             wait_until(lambda: deletion.done() or somebody_waits(house), "the deletion was tried", seconds=10)
-            deliveries.add(tx, house.tenant.id, [delivery])
+            deliveries.add(tx, house.tenant.id, [delivery], now=house.clock.now())
         deletion.result(10)
 
     (after,) = house.deliveries(ids=(delivery.id,))

@@ -102,6 +102,7 @@ def _claimed(now: datetime) -> Claimed:
         token=_SOME_ID,
         started_at=now,
         lease_until=now + timedelta(seconds=30),
+        published_at=now,
     )
 
 

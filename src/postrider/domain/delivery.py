@@ -89,6 +89,8 @@ class Claimed:
     """Proof of this claim: a settle without it changes nothing."""
     started_at: datetime
     lease_until: datetime
+    published_at: datetime
+    """When its event was published, or replayed."""
     probe: bool = False
     """It shows whether a parked integration is back; no other is let through until `lease_until`."""
 

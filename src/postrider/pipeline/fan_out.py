@@ -182,6 +182,8 @@ class Batch:
     events: int = 0
     rows: list[Delivery] = field(default_factory=list)
     done: list[UUID] = field(default_factory=list)
+    published: int = 0
+    """How many of them had not been fanned out before."""
     new: Counter[UUID] = field(default_factory=Counter)
     """How many of the rows may be delivered now, by integration."""
 
@@ -196,7 +198,7 @@ def fan_out_tenant(services: Services, tenant_id: UUID, limits: BatchLimits = LI
         for event in waiting:
             if not _add(services, batch, tx, event, observers.of(event)):
                 break
-        deliveries.add(tx, tenant_id, batch.rows)
+        deliveries.add(tx, tenant_id, batch.rows, now=now, published=batch.published)
         if batch.done:
             events.mark_fanned_out(tx, tenant_id, batch.done, now=now)
     if batch.rows:
@@ -253,6 +255,7 @@ def _add(services: Services, batch: Batch, tx: Transaction, event: Waiting, page
         events.mark_fanned_out_upto(tx, batch.tenant_id, event.id, integration_id=page.goes_on_after)
         return False
     batch.done.append(event.id)
+    batch.published += not event.replayed
     return True
 
 

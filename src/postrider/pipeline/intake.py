@@ -90,7 +90,7 @@ class Intake:
     def give_back(self, claimed: list[Claimed], now: datetime) -> None:
         """Make due again what was claimed and not sent, as if it had not been; the right to probe goes with a probe."""
         probe = next((one for one in claimed if one.probe), None)
-        with self.services.database.write_once() if probe is None else self.services.database.write() as tx:
+        with self.services.database.write() as tx:
             if probe is not None:
                 breaker = health.any_tenant_hold(tx, self.integration_id).breaker
                 free = probe_given_back(breaker, probe.lease_until, now=now)

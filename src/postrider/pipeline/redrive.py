@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -183,7 +184,7 @@ def _deliver_anew(
         created_at=now,
         updated_at=now,
     )
-    deliveries.add(tx, tenant_id, [delivery])
+    deliveries.add(tx, tenant_id, [delivery], now=now)
 
 
 def start_job(
@@ -259,7 +260,7 @@ def _step(services: Services, tx: Transaction, job: Job) -> set[UUID]:
     ids = deliveries.next_ids(tx, job.tenant_id, job.filter, after=job.cursor, upto=job.upto, limit=budget)
     begin = max(job.next_due_at or now, now)
     gap = timedelta(seconds=1 / job.rate) if job.rate else timedelta(0)
-    moved = sum(_touch(tx, job, delivery_id, begin + gap * place, now) for place, delivery_id in enumerate(ids))
+    moved = _touch(tx, job, {delivery_id: begin + gap * place for place, delivery_id in enumerate(ids)}, now)
     jobs.step(
         tx,
         job,
@@ -282,15 +283,14 @@ def _budget(job: Job) -> int:
     return min(max(int(job.rate * 3), 1), STEP_ROWS)
 
 
-def _touch(tx: Transaction, job: Job, delivery_id: UUID, due_at: datetime, now: datetime) -> bool:
+def _touch(tx: Transaction, job: Job, due: Mapping[UUID, datetime], now: datetime) -> int:
+    """Do what the job is for; `due` tells when each would be due again. Tells how many moved."""
     if job.kind is JobKind.REDRIVE:
-        return deliveries.make_due(
-            tx, job.tenant_id, delivery_id, due_at=due_at, from_statuses=job.filter.statuses, now=now
-        )
-    return deliveries.move(
+        return deliveries.make_all_due(tx, job.tenant_id, due, from_statuses=job.filter.statuses, now=now)
+    return deliveries.move_all(
         tx,
         job.tenant_id,
-        delivery_id,
+        list(due),
         to=DeliveryStatus.DISCARDED,
         from_statuses=job.filter.statuses,
         reason=job.reason,

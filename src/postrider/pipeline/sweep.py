@@ -13,7 +13,18 @@ import structlog
 
 from postrider.domain.errors import PostriderError
 from postrider.services import Services
-from postrider.store import audit_log, bells, deliveries, events, forgotten, idempotency, integrations, jobs, losses
+from postrider.store import (
+    audit_log,
+    bells,
+    deliveries,
+    events,
+    folding,
+    forgotten,
+    idempotency,
+    integrations,
+    jobs,
+    losses,
+)
 from postrider.store.forgotten import Forgotten
 
 from .redrive import PLANNED_AHEAD, step_jobs
@@ -24,6 +35,8 @@ WALK_SECONDS = 0.1
 EXPIRE_LIMIT = 500
 FORGET_LIMIT = 1_000
 FORGET_SECONDS = 60.0
+FOLD_LIMIT = 1_000
+FOLD_ROUNDS = 10
 LEASE = "sweep"
 LEASE_TURNS = 3
 """A sweeper that is not heard of for so many turns, and seconds, is followed by another."""
@@ -106,6 +119,7 @@ class Sweep:
             *([self._step_jobs] if found.jobs else []),
             self._walk,
             *([self._wake_fan_out] if found.events else []),
+            *([self._fold] if found.changes else []),
             self._forget,
         ]
 
@@ -143,6 +157,9 @@ class Sweep:
     def _wake_fan_out(self) -> None:
         self._fan_out()
 
+    def _fold(self) -> None:
+        fold(self._services)
+
     def _forget(self) -> None:
         if time.monotonic() < self._forget_at:
             return
@@ -160,6 +177,15 @@ def take_back(services: Services) -> int:
         count += len(expired)
         if len(expired) < EXPIRE_LIMIT:
             return count
+
+
+def fold(services: Services) -> None:
+    """Add up what has happened since the last time; what is more than a turn takes waits for the next."""
+    for _ in range(FOLD_ROUNDS):
+        with services.database.write() as tx:
+            folded = folding.any_tenant_fold(tx, limit=FOLD_LIMIT)
+        if folded < FOLD_LIMIT:
+            return
 
 
 @dataclass(slots=True)
@@ -185,12 +211,13 @@ def forget(services: Services, past_term: PastTerm | None = None) -> int:
             limit=FORGET_LIMIT,
         )
         if old.ids:
-            events.any_tenant_forget(tx, old.ids)
+            events.any_tenant_forget(tx, old.ids, now=now)
         keys = idempotency.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
         entries = audit_log.any_tenant_forget(tx, before=now - services.options.audit_retention, limit=FORGET_LIMIT)
         ended = jobs.any_tenant_forget(tx, before=now - services.options.retention, limit=FORGET_LIMIT)
+        sums = folding.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
         orphans = deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
     walk.after = old.goes_on_after
     if old.ids:
         log.info("events.forgotten", events=len(old.ids))
-    return max(len(old.ids) if old.goes_on_after is None else FORGET_LIMIT, keys, entries, ended, orphans)
+    return max(len(old.ids) if old.goes_on_after is None else FORGET_LIMIT, keys, entries, ended, sums, orphans)

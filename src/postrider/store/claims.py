@@ -5,23 +5,27 @@ The two databases get a text of their own where PostgreSQL can do in one stateme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, bindparam, case, exists, literal, or_, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, case, exists, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.dialects import sqlite
 
 from postrider.domain.delivery import LOST_ALONE, Claimed, DeliveryStatus
+from postrider.domain.latencies import bucket_of
 from postrider.domain.outcome import Outcome, Verdict
 
 from . import health
 from .engine import Transaction
 from .tables import SUSPECT, attempts, deliveries, events, holds, integration_state, integrations, status_is
+from .tally import Standing, Tally
 from .types import Instant
+
+_SENDING = Standing(DeliveryStatus.SENDING)
 
 _CLAIM = """
 WITH due AS (
@@ -40,7 +44,8 @@ SET status = 'sending', attempt = d.attempt + 1, token = :token, started_at = :n
 FROM due, events e
 WHERE d.id = due.id AND e.id = d.event_id
 RETURNING d.id, d.tenant_id, d.integration_id, due.version AS integration_version, d.event_id, d.event_type, e.payload,
-    d.attempt, d.round_start, d.lost, d.token, d.started_at, d.lease_until
+    d.attempt, d.round_start, d.lost, d.token, d.started_at, d.lease_until,
+    coalesce(e.replayed_at, e.created_at) AS published_at
 """
 # Each in words of its own: in the others' the few that are to be alone would be looked for among all that is due.
 _CLAIM_POSTGRESQL = text(_CLAIM.format(which=f"d.lost < {LOST_ALONE}"))
@@ -134,6 +139,7 @@ def _claim_sqlite(
             d.token,
             d.started_at,
             d.lease_until,
+            func.coalesce(events.c.replayed_at, events.c.created_at),
         )
         .join(integrations, i.id == d.integration_id)
         .join(events, events.c.id == d.event_id)
@@ -164,7 +170,7 @@ WITH told AS (
     SELECT * FROM json_to_recordset(cast(:told AS json)) AS t (
         attempt_id uuid, id uuid, tenant_id uuid, integration_id uuid, number int, token uuid, started_at timestamptz,
         duration_ms float8, verdict text, decision text, error text, detail text, status_code int,
-        response_headers text, response_body text, status text, due_at timestamptz, reason text
+        response_headers text, response_body text, status text, due_at timestamptz, reason text, bucket int
     )
 ), moved AS (
     UPDATE deliveries d
@@ -175,7 +181,22 @@ WITH told AS (
         error = t.error, token = NULL, lease_until = NULL, updated_at = :now
     FROM told t, integrations i
     WHERE d.id = t.id AND d.token = t.token AND i.id = t.integration_id
-    RETURNING d.id
+    RETURNING d.id, d.tenant_id, d.integration_id, d.status, d.error, t.verdict, t.bucket
+), counted AS (
+    INSERT INTO count_changes (tenant_id, integration_id, at, published, delivered, failed, died, backlog, letters,
+                               latencies)
+    SELECT m.tenant_id, m.integration_id, :now, 0, count(*) FILTER (WHERE m.verdict = 'delivered'),
+           count(*) FILTER (WHERE m.verdict <> 'delivered'), count(*) FILTER (WHERE m.status = 'dead'),
+           -count(*) FILTER (WHERE m.status <> 'pending'),
+           (SELECT coalesce(json_object_agg(error, number)::text, '{}') FROM (
+                SELECT l.error, count(*) AS number FROM moved l
+                WHERE l.status = 'dead' AND l.integration_id = m.integration_id GROUP BY l.error
+            ) AS by_error),
+           (SELECT coalesce(json_object_agg(bucket, number)::text, '{}') FROM (
+                SELECT l.bucket, count(*) AS number FROM moved l
+                WHERE l.bucket IS NOT NULL AND l.integration_id = m.integration_id GROUP BY l.bucket
+            ) AS by_bucket)
+    FROM moved m GROUP BY m.tenant_id, m.integration_id
 ), written AS (
     INSERT INTO attempts (id, delivery_id, tenant_id, integration_id, number, started_at, duration_ms, verdict,
                           decision, error, detail, status_code, response_headers, response_body, late, created_at)
@@ -228,7 +249,17 @@ def _told(settlement: Settlement) -> dict[str, Any]:
         "status": settlement.status,
         "due_at": settlement.due_at,
         "reason": settlement.reason,
+        "bucket": _bucket(settlement),
     }
+
+
+def _bucket(settlement: Settlement) -> int | None:
+    """Say how long the event took, if it arrived before anybody had to send it again."""
+    claimed, outcome = settlement.claimed, settlement.outcome
+    if outcome.verdict is not Verdict.DELIVERED or claimed.round_start:
+        return None
+    taken = claimed.started_at + outcome.duration - claimed.published_at
+    return bucket_of(taken.total_seconds() * 1000)
 
 
 _MOVE_SQLITE = (
@@ -246,10 +277,10 @@ FROM (
 ) t, integrations i
 WHERE deliveries.id = t.id AND deliveries.token = t.token
   AND i.id = deliveries.integration_id
-RETURNING deliveries.id
+RETURNING deliveries.id, deliveries.status
 """)
     .bindparams(bindparam("now", type_=Instant()))
-    .columns(deliveries.c.id)
+    .columns(deliveries.c.id, deliveries.c.status)
 )
 
 _COMPLETED = (
@@ -267,7 +298,9 @@ _COMPLETED = (
 
 def _settle_sqlite(tx: Transaction, settlements: Sequence[Settlement], now: datetime) -> set[UUID]:
     told = [_sqlite_values(_told(settlement), tx) for settlement in settlements]
-    moved = set(tx.execute(_MOVE_SQLITE, {"told": msgspec.json.encode(told).decode(), "now": now}).scalars())
+    found = tx.execute(_MOVE_SQLITE, {"told": msgspec.json.encode(told).decode(), "now": now}).all()
+    moved = {row.id: str(row.status) for row in found}
+    _count(tx, settlements, moved, now)
     rows = [
         _attempt_row(settlement, late=settlement.claimed.delivery_id not in moved, now=now)
         for settlement in settlements
@@ -281,7 +314,21 @@ def _settle_sqlite(tx: Transaction, settlements: Sequence[Settlement], now: date
         ),
         rows,
     )
-    return moved
+    return set(moved)
+
+
+def _count(tx: Transaction, settlements: Sequence[Settlement], moved: Mapping[UUID, str], now: datetime) -> None:
+    tally = Tally()
+    for one in settlements:
+        if (status := moved.get(one.claimed.delivery_id)) is None:
+            continue
+        of = one.claimed.tenant_id, one.claimed.integration_id
+        if one.outcome.verdict is Verdict.DELIVERED:
+            tally.delivered(*of, bucket=_bucket(one))
+        else:
+            tally.failed(*of)
+        tally.moved(*of, was=_SENDING, now=Standing(status, one.outcome.error))
+    tally.write(tx, now=now)
 
 
 def _sqlite_values(told: dict[str, Any], tx: Transaction) -> dict[str, Any]:
@@ -342,6 +389,7 @@ _GIVE_BACK = (
         lease_until=None,
         updated_at=bindparam("now"),
     )
+    .returning(deliveries.c.tenant_id, deliveries.c.integration_id, deliveries.c.status)
 )
 
 
@@ -350,7 +398,11 @@ def any_tenant_give_back(tx: Transaction, claimed: Sequence[Claimed], *, now: da
 
     Those of an integration that was deleted meanwhile are discarded.
     """
-    tx.execute(_GIVE_BACK, {"held": [(c.delivery_id, c.token) for c in claimed], "now": now})
+    tally = Tally()
+    moved = tx.execute(_GIVE_BACK, {"held": [(c.delivery_id, c.token) for c in claimed], "now": now}).all()
+    for tenant_id, integration_id, status in moved:
+        tally.moved(tenant_id, integration_id, was=_SENDING, now=Standing(status))
+    tally.write(tx, now=now)
 
 
 _ONE_DUE = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    bindparam,
     case,
     exists,
     func,
@@ -26,6 +28,7 @@ from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus, before
 from .bulk import insert_rows
 from .engine import Transaction
 from .tables import ENDED, FAILED, IN_LISTS, attempts, deliveries, events, holds, integrations, made_between, status_is
+from .tally import Standing, Tally
 
 _ENDED = frozenset({DeliveryStatus.DEAD, DeliveryStatus.DISCARDED, DeliveryStatus.SKIPPED})
 _HELD = (
@@ -34,10 +37,11 @@ _HELD = (
     # True of each that is being sent; those have an index of their leases.
     ("lease_until > 0", frozenset({DeliveryStatus.SENDING})),
 )
+_PENDING, _DISCARDED = Standing(DeliveryStatus.PENDING), Standing(DeliveryStatus.DISCARDED)
 
 
-def add(tx: Transaction, tenant_id: UUID, new: Sequence[Delivery]) -> None:
-    """Store new deliveries of one tenant."""
+def add(tx: Transaction, tenant_id: UUID, new: Sequence[Delivery], *, now: datetime, published: int = 0) -> None:
+    """Store new deliveries of one tenant, and count them: `published` events got all of theirs for the first time."""
     insert_rows(
         tx,
         deliveries,
@@ -57,6 +61,11 @@ def add(tx: Transaction, tenant_id: UUID, new: Sequence[Delivery]) -> None:
             for delivery in new
         ],
     )
+    tally = Tally()
+    tally.published(tenant_id, published)
+    for (integration_id, status), times in Counter((one.integration_id, one.status) for one in new).items():
+        tally.moved(tenant_id, integration_id, was=None, now=Standing(status), times=times)
+    tally.write(tx, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,49 @@ def next_ids(
     return list(tx.execute(query.order_by(deliveries.c.id).limit(limit)).scalars())
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A delivery that nobody else can move until the transaction ends."""
+
+    integration_id: UUID
+    standing: Standing
+
+
+_HOLD = (
+    select(deliveries.c.id, deliveries.c.integration_id, deliveries.c.status, deliveries.c.error)
+    .where(
+        deliveries.c.tenant_id == bindparam("tenant"),
+        deliveries.c.id.in_(bindparam("ids", expanding=True)),
+        deliveries.c.status.in_(bindparam("statuses", expanding=True)),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
+
+
+def _hold(
+    tx: Transaction, tenant_id: UUID, ids: Collection[UUID], statuses: Collection[DeliveryStatus]
+) -> dict[UUID, _Held]:
+    """Hold those that have one of the statuses: an update alone does not tell which it was."""
+    values = {"tenant": tenant_id, "ids": list(ids), "statuses": sorted(statuses)}
+    return {row.id: _Held(row.integration_id, Standing(row.status, row.error)) for row in tx.execute(_HOLD, values)}
+
+
+_MAKE_DUE = (
+    update(deliveries)
+    .where(deliveries.c.tenant_id == bindparam("tenant"), deliveries.c.id == bindparam("delivery"))
+    .where(exists().where(integrations.c.id == deliveries.c.integration_id, integrations.c.deleted_at.is_(None)))
+    .values(
+        status=DeliveryStatus.PENDING.value,
+        due_at=bindparam("due"),
+        round_start=deliveries.c.attempt,
+        lost=0,
+        reason="",
+        updated_at=bindparam("now"),
+    )
+)
+
+
 def make_due(
     tx: Transaction,
     tenant_id: UUID,
@@ -130,22 +182,30 @@ def make_due(
 
     False if its status does not allow it, or its integration was deleted.
     """
-    d = deliveries.c
-    allowed = set(from_statuses) & set(before(DeliveryStatus.PENDING))
-    done = tx.execute(
-        update(deliveries)
-        .where(d.tenant_id == tenant_id, d.id == delivery_id, d.status.in_(allowed))
-        .where(exists().where(integrations.c.id == d.integration_id, integrations.c.deleted_at.is_(None)))
-        .values(
-            status=DeliveryStatus.PENDING.value,
-            due_at=due_at,
-            round_start=d.attempt,
-            lost=0,
-            reason="",
-            updated_at=now,
+    return make_all_due(tx, tenant_id, {delivery_id: due_at}, from_statuses=from_statuses, now=now) == 1
+
+
+def make_all_due(
+    tx: Transaction,
+    tenant_id: UUID,
+    due: Mapping[UUID, datetime],
+    *,
+    from_statuses: Sequence[DeliveryStatus],
+    now: datetime,
+) -> int:
+    """Begin a new round for each delivery that may have one, at its time; tells how many could."""
+    tally, moved = Tally(), 0
+    held = _hold(tx, tenant_id, due.keys(), set(from_statuses) & set(before(DeliveryStatus.PENDING)))
+    for delivery_id, one in held.items():
+        done = tx.execute(
+            _MAKE_DUE, {"tenant": tenant_id, "delivery": delivery_id, "due": due[delivery_id], "now": now}
         )
-    )
-    return done.rowcount == 1
+        if done.rowcount == 1:
+            again = Standing(DeliveryStatus.PENDING, one.standing.error)
+            tally.moved(tenant_id, one.integration_id, was=one.standing, now=again)
+            moved += 1
+    tally.write(tx, now=now)
+    return moved
 
 
 def hasten(tx: Transaction, tenant_id: UUID, delivery_id: UUID, *, now: datetime) -> bool:
@@ -170,38 +230,63 @@ def move(
     now: datetime,
 ) -> bool:
     """Move a delivery to an ended status; False when its present one does not allow it."""
-    d = deliveries.c
-    done = tx.execute(
-        update(deliveries)
-        .where(d.tenant_id == tenant_id, d.id == delivery_id)
-        .where(d.status.in_(set(from_statuses) & set(before(to))))
-        .values(status=to.value, due_at=None, reason=reason, updated_at=now)
-    )
-    return done.rowcount == 1
+    moved = move_all(tx, tenant_id, [delivery_id], to=to, from_statuses=from_statuses, reason=reason, now=now)
+    return moved == 1
+
+
+def move_all(
+    tx: Transaction,
+    tenant_id: UUID,
+    delivery_ids: Sequence[UUID],
+    *,
+    to: DeliveryStatus,
+    from_statuses: Sequence[DeliveryStatus],
+    reason: str,
+    now: datetime,
+) -> int:
+    """Move the deliveries whose present status allows it to an ended one; tells how many those were."""
+    d, tally = deliveries.c, Tally()
+    held = _hold(tx, tenant_id, delivery_ids, set(from_statuses) & set(before(to)))
+    if held:
+        tx.execute(
+            update(deliveries)
+            .where(d.tenant_id == tenant_id, d.id.in_(list(held)))
+            .values(status=to.value, due_at=None, reason=reason, updated_at=now)
+        )
+    for one in held.values():
+        tally.moved(tenant_id, one.integration_id, was=one.standing, now=Standing(to, one.standing.error))
+    tally.write(tx, now=now)
+    return len(held)
 
 
 def discard_pending(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, reason: str, now: datetime) -> int:
     """Discard everything that an integration still had to get; tells how many."""
-    d = deliveries.c
+    d, tally = deliveries.c, Tally()
     done = tx.execute(
         update(deliveries)
         .where(d.tenant_id == tenant_id, d.integration_id == integration_id, status_is(d.status, "pending"))
         .values(status=DeliveryStatus.DISCARDED.value, due_at=None, reason=reason, updated_at=now)
     )
+    tally.moved(tenant_id, integration_id, was=_PENDING, now=_DISCARDED, times=done.rowcount)
+    tally.write(tx, now=now)
     return done.rowcount
 
 
 def any_tenant_discard_orphans(tx: Transaction, *, now: datetime, limit: int) -> int:
     """Discard what is pending for deleted integrations; tells how many. A net: each way there has its own guard."""
-    d, i = deliveries.c, integrations.c
+    d, i, tally = deliveries.c, integrations.c, Tally()
     gone = select(i.id).where(i.deleted_at.is_not(None))
     orphans = select(d.id).where(d.integration_id.in_(gone), status_is(d.status, "pending")).limit(limit)
     done = tx.execute(
         update(deliveries)
         .where(d.id.in_(orphans), status_is(d.status, "pending"))
         .values(status=DeliveryStatus.DISCARDED.value, due_at=None, reason="integration_deleted", updated_at=now)
-    )
-    return done.rowcount
+        .returning(d.tenant_id, d.integration_id)
+    ).all()
+    for tenant_id, integration_id in done:
+        tally.moved(tenant_id, integration_id, was=_PENDING, now=_DISCARDED)
+    tally.write(tx, now=now)
+    return len(done)
 
 
 def attempts_of(tx: Transaction, tenant_id: UUID, delivery_id: UUID) -> list[Attempt]:

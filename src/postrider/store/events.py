@@ -9,12 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.event import Event, EventOrigin
 
 from .bulk import insert_rows
 from .engine import Transaction
 from .tables import attempts, deliveries, events, made_between
+from .tally import Standing, Tally
 
 
 def add(tx: Transaction, new: Sequence[Event]) -> None:
@@ -118,6 +121,8 @@ class Waiting:
     target_id: UUID | None
     after: UUID | None
     """The last integration that an earlier batch has served."""
+    replayed: bool
+    """It has been fanned out before."""
 
 
 _TAKE_WAITING = (
@@ -127,6 +132,7 @@ _TAKE_WAITING = (
         func.coalesce(events.c.replayed_at, events.c.created_at),
         events.c.target_id,
         events.c.fan_out_after,
+        events.c.replayed_at.is_not(None),
     )
     .where(events.c.tenant_id == bindparam("tenant"), events.c.fanned_out_at.is_(None))
     .order_by(events.c.id)
@@ -211,12 +217,36 @@ def _past_term(tx: Transaction, *, ended_before: datetime, after: UUID | None, l
     return list(tx.execute(query.order_by(events.c.id).limit(limit)).scalars())
 
 
-def any_tenant_forget(tx: Transaction, event_ids: Sequence[UUID]) -> None:
+def any_tenant_forget(tx: Transaction, event_ids: Sequence[UUID], *, now: datetime) -> None:
     """Delete events with their deliveries and attempts."""
     gone = select(deliveries.c.id).where(deliveries.c.event_id.in_(event_ids))
     tx.execute(delete(attempts).where(attempts.c.delivery_id.in_(gone)))
-    tx.execute(delete(deliveries).where(deliveries.c.event_id.in_(event_ids)))
+    tally = Tally()
+    for tenant_id, integration_id, error, times in _forget_deliveries(tx, event_ids):
+        letter = Standing(DeliveryStatus.DEAD, error)
+        tally.moved(tenant_id, integration_id, was=letter, now=None, times=times)
+    tally.write(tx, now=now)
     tx.execute(delete(events).where(events.c.id.in_(event_ids)))
+
+
+def _forget_deliveries(tx: Transaction, event_ids: Sequence[UUID]) -> Sequence[tuple[UUID, UUID, str, int]]:
+    """Delete the deliveries of events; tell how many were dead letters, by integration and error."""
+    mine = deliveries.c.event_id.in_(event_ids)
+    if tx.dialect.name == "sqlite":
+        found = tx.execute(_letters_among(deliveries.c).where(mine)).all()
+        tx.execute(delete(deliveries).where(mine))
+        return found
+    # In one statement: others may discard a letter, or make it one again, between two.
+    gone = delete(deliveries).where(mine).returning(*(deliveries.c[name] for name in _OF_A_LETTER)).cte("gone")
+    return tx.execute(_letters_among(gone.c)).all()
+
+
+_OF_A_LETTER = ("tenant_id", "integration_id", "error", "status")
+
+
+def _letters_among(rows: ReadOnlyColumnCollection[str, Any]) -> Select[Any]:
+    of = rows["tenant_id"], rows["integration_id"], rows["error"]
+    return select(*of, func.count()).where(rows["status"] == DeliveryStatus.DEAD.value).group_by(*of)
 
 
 def _heads() -> Select[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import case, select, update
 
-from postrider.domain.delivery import LOST_LIMIT
+from postrider.domain.delivery import LOST_LIMIT, DeliveryStatus
 from postrider.domain.outcome import Verdict
 
 from .bulk import insert_rows
@@ -18,6 +18,10 @@ from .claims import INTEGRATION_IS_DELETED
 from .engine import Transaction
 from .forgotten import lease_is_over
 from .tables import attempts, deliveries
+from .tally import Standing, Tally
+
+WORKER_LOST = "worker_lost"
+_SENDING = Standing(DeliveryStatus.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,15 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
     if not found:
         return []
     buried, dropped = d.lost + 1 >= LOST_LIMIT, INTEGRATION_IS_DELETED
-    tx.execute(
+    moved = tx.execute(
         update(deliveries)
         .where(d.id.in_([e.delivery_id for e in found]))
         .values(
             status=case((dropped, "discarded"), (buried, "dead"), else_="pending"),
             # It had its turn already: nothing that waits goes before it.
             due_at=case((dropped | buried, None), else_=d.created_at),
-            reason=case((dropped, "integration_deleted"), (buried, "worker_lost"), else_=""),
-            error="worker_lost",
+            reason=case((dropped, "integration_deleted"), (buried, WORKER_LOST), else_=""),
+            error=WORKER_LOST,
             lost=d.lost + 1,
             # The lost attempt keeps its number and does not use up the retry budget.
             round_start=d.round_start + 1,
@@ -66,9 +70,19 @@ def any_tenant_expire(tx: Transaction, new_ids: Sequence[UUID], *, now: datetime
             lease_until=None,
             updated_at=now,
         )
+        .returning(d.tenant_id, d.integration_id, d.status)
     )
+    _count(tx, moved.all(), now)
     insert_rows(tx, attempts, [_lost_row(e, new_id, now) for e, new_id in zip(found, new_ids, strict=False)])
     return found
+
+
+def _count(tx: Transaction, moved: Iterable[tuple[UUID, UUID, str]], now: datetime) -> None:
+    tally = Tally()
+    for tenant_id, integration_id, status in moved:
+        tally.failed(tenant_id, integration_id)
+        tally.moved(tenant_id, integration_id, was=_SENDING, now=Standing(status, WORKER_LOST))
+    tally.write(tx, now=now)
 
 
 def _lost_row(expired: Expired, new_id: UUID, now: datetime) -> dict[str, Any]:
@@ -82,7 +96,7 @@ def _lost_row(expired: Expired, new_id: UUID, now: datetime) -> dict[str, Any]:
         "duration_ms": round((now - expired.started_at).total_seconds() * 1000, 3),
         "verdict": Verdict.UNKNOWN.value,
         "decision": "bury" if expired.lost >= LOST_LIMIT else "retry",
-        "error": "worker_lost",
+        "error": WORKER_LOST,
         "detail": "the worker was lost before it could tell what became of the attempt",
         "status_code": None,
         "response_headers": {},

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
     Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -92,6 +94,8 @@ _OVERWRITTEN = {
     "autovacuum_vacuum_scale_factor": 0,
     "autovacuum_vacuum_threshold": 1_000,
 }
+# A queue: what comes in goes out again, and the next look begins with the place of what went.
+_PASSING = {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 1_000}
 
 IN_LISTS = "status IN ('pending', 'dead', 'discarded', 'skipped')"
 """Of a delivery that is looked for by its status; most are delivered, and few are being sent."""
@@ -328,6 +332,65 @@ jobs = Table(
     Column("updated_at", Instant, nullable=False),
     Index("ix_jobs_tenant", "tenant_id", "id"),
     Index("ix_jobs_running", "id", **_partial("status = 'running'")),  # type: ignore[arg-type]
+)
+
+WHOLE_TENANT = UUID(int=0)
+"""Stands in `counts` for the tenant, in the place of an integration."""
+
+count_changes = Table(
+    "count_changes",
+    metadata,
+    # Given by the database in the order of writing: what undoes a change comes after it.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("integration_id", Uuid, comment="none: a change of the tenant's alone"),
+    Column("at", Instant, nullable=False),
+    Column("published", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("died", Integer, nullable=False),
+    Column("backlog", Integer, nullable=False, comment="so many more, or fewer, are pending or sending"),
+    Column("letters", Json, nullable=False, comment="so many more, or fewer, are dead, by error"),
+    Column("latencies", Json, nullable=False),
+    Index("ix_count_changes_tenant", "tenant_id", "integration_id"),
+    postgresql_with=_PASSING,
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("integration_id", Uuid, primary_key=True, comment="nil: the tenant as a whole"),
+    Column("step_seconds", Integer, primary_key=True, autoincrement=False),
+    Column("begins_at", Instant, primary_key=True),
+    Column("published", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("died", Integer, nullable=False),
+    Column("latencies", Json, nullable=False),
+    Index("ix_counts_begins", "step_seconds", "begins_at"),
+    postgresql_with=_OVERWRITTEN,
+)
+
+backlogs = Table(
+    "backlogs",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("integration_id", Uuid, primary_key=True),
+    Column("deliveries", Integer, nullable=False),
+    postgresql_with=_OVERWRITTEN,
+)
+
+dead_letter_groups = Table(
+    "dead_letter_groups",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("integration_id", Uuid, primary_key=True),
+    Column("error", Text, primary_key=True),
+    Column("letters", Integer, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False, comment="when the newest was buried"),
+    postgresql_with=_OVERWRITTEN,
 )
 
 audit_log = Table(

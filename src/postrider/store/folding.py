@@ -1,0 +1,229 @@
+"""Adding up what was counted: the sweep takes the changes that transactions have left and folds them into sums."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer, Row, and_, bindparam, case, delete, exists, or_, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from postrider.domain.latencies import from_json, to_json
+
+from .engine import Transaction
+from .tables import WHOLE_TENANT, backlogs, count_changes, counts, dead_letter_groups
+from .tally import Sums
+
+MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
+_KEPT = {MINUTE: timedelta(hours=2), QUARTER: timedelta(days=8)}
+"""In which steps it is counted what happened, and how long each is kept."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOCK = (
+    7_305_113_115  # any number; held in PostgreSQL while changes are folded, so that sums are read and written by one
+)
+
+ANY_CHANGES = exists(select(count_changes.c.id))
+"""Says in SQL that there is something to fold."""
+
+# The oldest first: a letter that is taken back was counted before.
+_OLDEST = select(count_changes.c.id).order_by(count_changes.c.id).limit(bindparam("limit", type_=Integer))
+_TAKE = (
+    delete(count_changes)
+    .where(count_changes.c.id.in_(_OLDEST))
+    .returning(*(column for column in count_changes.c if column.name != "id"))
+)
+
+
+def any_tenant_fold(tx: Transaction, *, limit: int) -> int:
+    """Add up to `limit` changes to the sums; tells how many, none while somebody else is at it.
+
+    A change is gone with the transaction that has added it: it counts once.
+    """
+    if tx.dialect.name != "sqlite" and not tx.execute(_TRY_LOCK, {"lock": _LOCK}).scalar_one():
+        return 0
+    changes = tx.execute(_TAKE, {"limit": limit}).all()
+    _add_to_counts(tx, changes)
+    _add_to_backlogs(tx, changes)
+    _add_to_letters(tx, changes)
+    return len(changes)
+
+
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
+
+
+def begin_of(moment: datetime, step: timedelta) -> datetime:
+    """Tell when the step began in which a moment lies."""
+    return moment - (moment - _EPOCH) % step
+
+
+_Place = tuple[UUID, UUID, int, datetime]
+"""The key of a row of counts: tenant, integration, step and begin."""
+_NUMBERS = ("published", "delivered", "failed", "died")
+
+
+def _add_to_counts(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
+    sums: dict[_Place, Sums] = defaultdict(Sums)
+    for change in changes:
+        if any(getattr(change, name) for name in _NUMBERS):
+            for place in _places(change):
+                _include(sums[place], change)
+    for row in _stored_counts(tx, sums):
+        place = (row.tenant_id, row.integration_id, row.step_seconds, row.begins_at)
+        if place in sums:
+            _include(sums[place], row)
+    if sums:
+        tx.execute(_WRITE_COUNTS[tx.dialect.name], [_count_row(place, each) for place, each in sums.items()])
+
+
+def _places(change: Row[Any]) -> list[_Place]:
+    return [
+        (change.tenant_id, of, int(step.total_seconds()), begin_of(change.at, step))
+        for of in {change.integration_id or WHOLE_TENANT, WHOLE_TENANT}
+        for step in _KEPT
+    ]
+
+
+def _include(sums: Sums, row: Row[Any]) -> None:
+    for name in _NUMBERS:
+        setattr(sums, name, getattr(sums, name) + getattr(row, name))
+    sums.latencies.update(from_json(row.latencies))
+
+
+_COUNTS_AT = select(counts).where(
+    counts.c.tenant_id == bindparam("tenant"),
+    counts.c.integration_id.in_(bindparam("integrations", expanding=True)),
+    counts.c.step_seconds.in_([int(step.total_seconds()) for step in _KEPT]),
+    counts.c.begins_at.in_(bindparam("begins", expanding=True)),
+)
+
+
+def _stored_counts(tx: Transaction, places: Iterable[_Place]) -> list[Row[Any]]:
+    """Read what is stored at these places, and perhaps at a few others."""
+    integrations, begins = defaultdict[UUID, set[UUID]](set), set[datetime]()
+    for tenant_id, integration_id, _, begins_at in places:
+        integrations[tenant_id].add(integration_id)
+        begins.add(begins_at)
+    return [
+        row
+        for tenant_id, its in integrations.items()
+        for row in tx.execute(
+            _COUNTS_AT, {"tenant": tenant_id, "integrations": list(its), "begins": list(begins)}
+        ).all()
+    ]
+
+
+def _count_row(place: _Place, sums: Sums) -> dict[str, Any]:
+    tenant_id, integration_id, step_seconds, begins_at = place
+    return {
+        "tenant_id": tenant_id,
+        "integration_id": integration_id,
+        "step_seconds": step_seconds,
+        "begins_at": begins_at,
+        **{name: getattr(sums, name) for name in _NUMBERS},
+        "latencies": to_json(sums.latencies),
+    }
+
+
+def _add_to_backlogs(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
+    more: Counter[tuple[UUID, UUID]] = Counter()
+    for change in changes:
+        if change.backlog:
+            more[change.tenant_id, change.integration_id] += change.backlog
+    rows = [
+        {"tenant_id": tenant_id, "integration_id": integration_id, "deliveries": number}
+        for (tenant_id, integration_id), number in more.items()
+        if number
+    ]
+    if rows:
+        tx.execute(_ADD_BACKLOG[tx.dialect.name], rows)
+
+
+_Group = tuple[UUID, UUID, str]
+"""The key of dead letters: tenant, integration and error."""
+
+
+def _add_to_letters(tx: Transaction, changes: Sequence[Row[Any]]) -> None:
+    more: Counter[_Group] = Counter()
+    buried: dict[_Group, list[datetime]] = defaultdict(list)
+    for change in changes:
+        for error, number in change.letters.items():
+            group = (change.tenant_id, change.integration_id, error)
+            more[group] += number
+            if number > 0:
+                buried[group].append(change.at)
+    if grown := [
+        {**_group_key(group), "letters": more[group], "first_at": min(moments), "last_at": max(moments)}
+        for group, moments in buried.items()
+    ]:
+        tx.execute(_ADD_LETTERS[tx.dialect.name], grown)
+    if shrunk := [
+        {f"of_{name}": value for name, value in {**_group_key(group), "letters": number}.items()}
+        for group, number in more.items()
+        if group not in buried
+    ]:
+        tx.execute(_TAKE_LETTERS, shrunk)
+    if more:
+        tx.execute(_DROP_EMPTY, {"tenants": list({tenant_id for tenant_id, _, _ in more})})
+
+
+def _group_key(group: _Group) -> dict[str, Any]:
+    tenant_id, integration_id, error = group
+    return {"tenant_id": tenant_id, "integration_id": integration_id, "error": error}
+
+
+Insert = postgresql.Insert | sqlite.Insert
+
+
+def _for_each_kind(make: Callable[[Callable[[Any], Any]], Insert]) -> dict[str, Insert]:
+    """Make a statement once for each kind of database: they say the same in dialects of their own."""
+    return {"postgresql": make(postgresql.insert), "sqlite": make(sqlite.insert)}
+
+
+def _write_counts(insert: Callable[[Any], Any]) -> Insert:
+    new: Insert = insert(counts)
+    changed = {name: new.excluded[name] for name in (*_NUMBERS, "latencies")}
+    return new.on_conflict_do_update(index_elements=list(counts.primary_key), set_=changed)
+
+
+def _add_backlog(insert: Callable[[Any], Any]) -> Insert:
+    new: Insert = insert(backlogs)
+    more = {"deliveries": backlogs.c.deliveries + new.excluded.deliveries}
+    return new.on_conflict_do_update(index_elements=list(backlogs.primary_key), set_=more)
+
+
+def _add_letters(insert: Callable[[Any], Any]) -> Insert:
+    new: Insert = insert(dead_letter_groups)
+    old, late = dead_letter_groups.c, new.excluded.last_at
+    more = {
+        "letters": old.letters + new.excluded.letters,
+        "last_at": case((late > old.last_at, late), else_=old.last_at),
+    }
+    return new.on_conflict_do_update(index_elements=list(dead_letter_groups.primary_key), set_=more)
+
+
+_WRITE_COUNTS = _for_each_kind(_write_counts)
+_ADD_BACKLOG = _for_each_kind(_add_backlog)
+_ADD_LETTERS = _for_each_kind(_add_letters)
+_TAKE_LETTERS = (
+    update(dead_letter_groups)
+    .where(*(column == bindparam(f"of_{column.name}") for column in dead_letter_groups.primary_key))
+    .values(letters=dead_letter_groups.c.letters + bindparam("of_letters", type_=Integer))
+)
+_DROP_EMPTY = delete(dead_letter_groups).where(
+    dead_letter_groups.c.tenant_id.in_(bindparam("tenants", expanding=True)), dead_letter_groups.c.letters == 0
+)
+
+
+def any_tenant_forget(tx: Transaction, *, now: datetime, limit: int) -> int:
+    """Delete counts past their term; tells how many."""
+    over = or_(
+        *(
+            and_(counts.c.step_seconds == int(step.total_seconds()), counts.c.begins_at < now - kept)
+            for step, kept in _KEPT.items()
+        )
+    )
+    key = list(counts.primary_key)
+    return tx.execute(delete(counts).where(tuple_(*key).in_(select(*key).where(over).limit(limit)))).rowcount
