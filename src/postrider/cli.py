@@ -67,7 +67,7 @@ def up(host: str, port: int, data_dir: Path) -> None:
     from .embedded import Embedded, Place, greeting
 
     embedded = Embedded(Place(host, port, data_dir), given)
-    embedded.run(greeting(embedded.place, embedded.api_key))
+    embedded.run(greeting(embedded.place, embedded.api_key, embedded.dashboard_link()))
 
 
 @cli.command()

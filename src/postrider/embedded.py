@@ -30,6 +30,8 @@ from postrider.store.migrate import migrate
 from postrider.store.secrets import new_key as make_key
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
+from postrider.web.dashboard.session import PATH as DASHBOARD
+from postrider.web.dashboard.sign_in_codes import SignInCodes
 from postrider.web_server import WebConfig, limits, patience
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -74,7 +76,8 @@ class Embedded:
         self._worker.listen(self._runtime.bell)
         self._bell = BellThread(self._runtime.bell)
         self._publisher = self._runtime.publisher()
-        app = create_app(self._runtime.services, self._publisher, limits(self.settings))
+        self._codes = SignInCodes()
+        app = create_app(self._runtime.services, self._publisher, limits(self.settings), self._codes)
         self._server = uvicorn.Server(
             WebConfig(
                 app,
@@ -85,6 +88,11 @@ class Embedded:
                 log_config=None,
             )
         )
+
+    def dashboard_link(self) -> str:
+        """Make a link that signs in with the API key, once."""
+        key = keys.find_key(self._runtime.services, self.api_key)
+        return f"{self.place.url}{DASHBOARD}/sign-in/{self._codes.make(key.id)}"
 
     def run(self, greeting: str) -> None:
         """Serve until SIGTERM or SIGINT; say `greeting` once requests are answered."""
@@ -264,13 +272,15 @@ def _first_tenant(services: Services) -> Tenant:
     return had if had is not None else tenants.create_tenant(services, name="default", by=COMMAND_LINE)
 
 
-def greeting(place: Place, api_key: str) -> str:
-    """Say where everything is, and give a command that can be pasted."""
+def greeting(place: Place, api_key: str, dashboard: str) -> str:
+    """Say where everything is, and give a command that can be pasted; `dashboard` is a link that signs in once."""
     body = '{"data":{"type":"event","event_type":"order.paid","payload":{"data":{"type":"order","id":"1"}}}}'
     return "\n".join(
         (
             "",
             f"  Postrider is up:  {place.url}",
+            f"  Dashboard:        {dashboard}",
+            "                    (signs in once; later with the API key)",
             f"  API key:          {api_key}",
             f"  Data:             {place.data}",
             "",

@@ -87,6 +87,22 @@ def test_a_second_start_keeps_key_and_data(tmp_path: Path, port: int) -> None:
     assert (tmp_path / "data" / "api.key").stat().st_mode & 0o077 == 0
 
 
+def test_the_link_of_the_greeting_signs_in_once(running: Running) -> None:
+    """It opens the dashboard for whoever follows it first, and tells the next one what to do instead."""
+    running.wait_for("API key:")
+    link = running.text().split("Dashboard:")[1].split()[0]
+
+    with httpx.Client(follow_redirects=True, trust_env=False) as visitor:
+        overview = visitor.get(link)
+    second = httpx.get(link, follow_redirects=True, trust_env=False)
+
+    assert (overview.status_code, overview.url.path) == (200, "/dashboard/")
+    assert "Sign out" in overview.text
+    assert second.status_code == 410
+    assert "This link was used already" in second.text
+    assert "Sign out" not in second.text
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly(running: Running, port: int, receiver: Receiver, how: signal.Signals) -> None:
     """A signal ends it with code 0 while attempts are under way, which end first."""
