@@ -142,6 +142,13 @@ ROUTES = (
     Route("POST", "/v2/deliveries/{delivery_id}/cancel", Permission.DELIVERIES_REDRIVE, _DELIVERY),
     Route("POST", "/v2/deliveries/{delivery_id}/discard", Permission.DELIVERIES_REDRIVE, _DELIVERY),
     Route("POST", "/v2/deliveries/{delivery_id}/undo-discard", Permission.DELIVERIES_REDRIVE, _DELIVERY),
+    Route(
+        "POST",
+        "/v2/deliveries/{delivery_id}/resend",
+        Permission.DELIVERIES_REDRIVE,
+        _DELIVERY,
+        bodies=({"payload": 1, "discard_original": True},),
+    ),
     Route("GET", "/v2/dead-letters", Permission.DELIVERIES_READ, queries=_WHERE, told=(200,)),
     Route("POST", "/v2/dead-letters/redrive", Permission.DELIVERIES_REDRIVE, bodies=_FILTERS, told=(202,)),
     Route("POST", "/v2/dead-letters/discard", Permission.DELIVERIES_REDRIVE, bodies=_FILTERS, told=(202,)),

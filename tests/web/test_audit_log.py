@@ -39,6 +39,7 @@ def acts(api: Api) -> list[str]:
     assert api.post(f"/v2/deliveries/{delivery.id}/cancel").is_success
     assert api.post(f"/v2/deliveries/{delivery.id}/undo-discard").is_success
     assert api.post(f"/v2/deliveries/{delivery.id}/discard").is_success
+    assert api.post(f"/v2/deliveries/{delivery.id}/resend", {"payload": 1}).is_success
     assert api.post(f"/v2/deliveries/{delivery.id}/redrive").is_success
     assert api.post("/v2/dead-letters/discard", {"filter": {}}).is_success
     job = api.post("/v2/dead-letters/redrive", {"filter": {}}).json()["data"]
@@ -48,7 +49,8 @@ def acts(api: Api) -> list[str]:
     return [
         "integration.created", "integration.disabled", "integration.enabled", "integration.secret_rotated",
         "integration.tested", "integration.updated", "event-type.added", "api-key.created", "api-key.revoked",
-        "event.replayed", "delivery.cancelled", "delivery.discard_undone", "delivery.discarded", "delivery.redriven",
+        "event.replayed", "delivery.cancelled", "delivery.discard_undone", "delivery.discarded", "event.resent",
+        "delivery.redriven",
         "job.discard_started", "job.redrive_started", "job.paused", "job.resumed", "job.cancelled",
         "integration.deleted",
     ]  # fmt: skip

@@ -15,6 +15,8 @@ class EventOrigin(StrEnum):
     PUBLISHED = "published"
     REPLAY = "replay"
     TEST = "test"
+    EDITED = "edited"
+    """Sent again by a person, with another payload."""
     POSTRIDER = "postrider"
 
 

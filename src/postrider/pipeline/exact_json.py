@@ -26,6 +26,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _PLACE = re.compile(r" - at `\$(?:\.(?P<path>.*))?`\Z")
 _WRONG_KIND = re.compile(r"Expected `(?P<wanted>.*)`, got `(?P<given>.*)`")
 _ABSENT = re.compile(r"Object missing required field `(?P<field>.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`")
 _KINDS = {
     "array": "a list",
     "bool": "true or false",
@@ -90,6 +91,8 @@ def _wrong_shape(error: msgspec.ValidationError) -> InvalidInput:
         said = f"must be {_plain(wrong['wanted'])}, not {_plain(wrong['given'])}"
     elif absent := _ABSENT.fullmatch(said):
         pointer, said = f"{pointer}.{absent['field']}".lstrip("."), "is required"
+    elif unknown := _UNKNOWN.fullmatch(said):
+        pointer, said = f"{pointer}.{unknown['field']}".lstrip("."), "is not known here; leave it out"
     return InvalidInput(pointer, f"{pointer or 'the body'}: {said}")
 
 

@@ -50,6 +50,7 @@ class EventHead:
     event_type: str
     created_at: datetime
     origin: EventOrigin
+    origin_event_id: UUID | None
 
 
 def heads(tx: Transaction, tenant_id: UUID, event_ids: Sequence[UUID]) -> list[EventHead]:
@@ -250,11 +251,11 @@ def _letters_among(rows: ReadOnlyColumnCollection[str, Any]) -> Select[Any]:
 
 
 def _heads() -> Select[Any]:
-    return select(events.c.id, events.c.event_type, events.c.created_at, events.c.origin)
+    return select(events.c.id, events.c.event_type, events.c.created_at, events.c.origin, events.c.origin_event_id)
 
 
 def _head(row: Row[Any]) -> EventHead:
-    return EventHead(row.id, row.event_type, row.created_at, EventOrigin(row.origin))
+    return EventHead(row.id, row.event_type, row.created_at, EventOrigin(row.origin), row.origin_event_id)
 
 
 def _all() -> Select[Any]:

@@ -28,6 +28,7 @@ from .api import (
     jobs,
     oauth,
     published,
+    resend,
     tenants,
 )
 from .auth import Authenticator
@@ -47,6 +48,7 @@ ROUTERS = (
     integration_logs.router,
     integrations.router,
     deliveries.router,
+    resend.router,
     dead_letters.router,
     jobs.router,
     tenants.router,

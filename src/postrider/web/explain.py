@@ -15,6 +15,7 @@ _WORDS = {
     "integration_deleted": "its integration was deleted",
     "disabled": "its integration was switched off when the event was published",
     "worker_lost": "workers were lost while they held it, too often to try again",
+    "resent": "it was edited and sent again, as an event of its own",
     "discard_undone": "it had been discarded, and that was taken back",
 }
 

@@ -53,7 +53,7 @@ _ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
 }
 """By status: the answer's name among the document's components, what it means, and its headers."""
 _SOURCES: dict[str, list[tuple[str, str]]] = {
-    "event_id": [("publish", "/data/id"), ("list_events", "/data/0/id")],
+    "event_id": [("publish", "/data/id"), ("list_events", "/data/0/id"), ("resend_delivery", "/data/id")],
     "integration_id": [("create_integration", "/data/id"), ("list_integrations", "/data/0/id")],
     "delivery_id": [
         ("list_deliveries", "/data/0/id"),

@@ -45,6 +45,13 @@ def form_of(headers: Headers) -> Form:
     return Form.NATIVE
 
 
+def check_json(headers: Headers) -> None:
+    """Raise UnsupportedContent for a coding, charset or media type that is not plain JSON's."""
+    _check_coding(headers)
+    if not is_json(media_type("header.Content-Type", headers.get("content-type", ""))):
+        raise UnsupportedContent("header.Content-Type", f"Content-Type: must be {JSON}")
+
+
 def media_type(pointer: str, given: str) -> str:
     """Give the media type without its parameters; UnsupportedContent for a charset other than UTF-8."""
     message = Message()

@@ -14,7 +14,7 @@ from postrider.domain.access import Caller, Permission
 from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus
 from postrider.domain.errors import NotFound
 from postrider.pipeline import redrive
-from postrider.store import deliveries
+from postrider.store import deliveries, events
 from postrider.store.deliveries import DeliveryFilter
 from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
@@ -116,6 +116,10 @@ class AttemptDocument(Shown):
 class DeliveryDetail(DeliveryDocument):
     """A delivery with its whole story."""
 
+    origin: str = ""
+    """Where its event comes from: `edited` when it was sent again with another payload."""
+    origin_event_id: UUID | None = None
+    """The event that its event repeats with another payload."""
     explanation: str = ""
     """Why it is where it is, for people."""
     attempts: list[AttemptDocument] = Field(default_factory=list)
@@ -153,8 +157,11 @@ def get_delivery(services: ServicesDep, caller: Reader, delivery_id: UUID) -> On
             raise NotFound(NOT_FOUND)
         attempts = deliveries.attempts_of(tx, caller.tenant_id, delivery_id)
         target = target_of(tx, delivery, now=services.clock.now())
+        heads = events.heads(tx, caller.tenant_id, [delivery.event_id])
     detail = DeliveryDetail.of(delivery)
     detail.explanation = explain(services, delivery, target, attempts[-1] if attempts else None)
+    for event in heads:
+        detail.origin, detail.origin_event_id = event.origin.value, event.origin_event_id
     detail.attempts = [AttemptDocument.of(attempt) for attempt in attempts]
     return One(data=detail)
 

@@ -49,7 +49,9 @@ class EventHead(Shown):
     type: Literal["event"] = "event"
     event_type: str
     origin: str
-    """`published`, `replay`, `test`, or `postrider` for Postrider's own news."""
+    """`published`, `replay`, `test`, `edited`, or `postrider` for Postrider's own news."""
+    origin_event_id: UUID | None
+    """The event that this one repeats with another payload."""
     meta: Meta
 
 
@@ -60,7 +62,6 @@ class EventDocument(EventHead):
     """The JSON value, byte for byte as it was published."""
     attributes: dict[str, str]
     """The CloudEvents attributes that came with it."""
-    origin_event_id: UUID | None
     target_id: UUID | None
     """The only integration that gets it; null: all that observe it."""
 
@@ -88,7 +89,7 @@ def get_event(services: ServicesDep, caller: Reader, event_id: UUID) -> Response
         event = events.get(tx, caller.tenant_id, event_id)
     if event is None:
         raise NotFound(NOT_FOUND)
-    return Response(msgspec.json.encode({"data": _document(event)}), media_type="application/json")
+    return Response(msgspec.json.encode({"data": document(event)}), media_type="application/json")
 
 
 @router.get("/v2/events/{event_id}/deliveries")
@@ -132,11 +133,13 @@ def _head(event: events.EventHead) -> EventHead:
         id=event.id,
         event_type=event.event_type,
         origin=event.origin.value,
+        origin_event_id=event.origin_event_id,
         meta=Meta.at(event.created_at),
     )
 
 
-def _document(event: Event) -> Mapping[str, Any]:
+def document(event: Event) -> Mapping[str, Any]:
+    """Show an event as `EventDocument` says, its payload byte for byte."""
     return {
         "id": event.id,
         "type": "event",
