@@ -72,6 +72,7 @@ class _Tried:
             token=self.attempt.id,
             started_at=self.attempt.started_at,
             lease_until=self.attempt.started_at,
+            published_at=self.event.created_at,
         )
 
 
