@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from postrider.domain.delivery import DeliveryStatus
@@ -76,6 +93,12 @@ def get(tx: Transaction, tenant_id: UUID, event_id: UUID) -> Event | None:
     return None if row is None else _event(row)
 
 
+def waits(tx: Transaction, tenant_id: UUID, event_id: UUID) -> bool:
+    """Tell whether an event is still to be fanned out, for the first time or once more."""
+    mine = (events.c.tenant_id == tenant_id, events.c.id == event_id)
+    return tx.execute(select(events.c.id).where(*mine, events.c.fanned_out_at.is_(None))).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class EventFilter:
     """Which events a list shows; None takes all."""
@@ -94,6 +117,83 @@ def page(tx: Transaction, tenant_id: UUID, wanted: EventFilter, *, before: UUID 
     if before is not None:
         query = query.where(events.c.id < before)
     return [_head(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
+
+
+LOOKED_AT_BYTES = 32 * 1024 * 1024
+"""Of payloads, at most, in one search: a few large ones take as long as thousands of usual size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at a part of the events has found."""
+
+    heads: list[EventHead]
+    goes_on_before: UUID | None
+    """There is more to look at before this one; None: that was all."""
+
+
+def search(
+    tx: Transaction,
+    tenant_id: UUID,
+    *,
+    text: str,
+    event_type: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: UUID | None = None,
+    limit: int,
+    looked_at: int = 5_000,
+) -> Found:
+    """Find up to `limit` events whose payloads hold a text, newest first, in whichever way JSON can spell it.
+
+    Looks at no more than `looked_at` events, and at no more of their bytes than can be read in a moment; the next look
+    goes on where this one ended. Upper and lower case differ.
+    """
+    where = [events.c.tenant_id == tenant_id]
+    where += made_between(events.c.id, events.c.created_at, since=since, until=until)
+    if event_type is not None:
+        where.append(events.c.event_type == event_type)
+    if before is not None:
+        where.append(events.c.id < before)
+    first, last, is_all = _extent(tx, where, looked_at)
+    if first is None or last is None:
+        return Found([], None)
+    query = _heads().where(*where, events.c.id.between(last, first), _payload_holds(tx, text))
+    heads = [_head(row) for row in tx.execute(query.order_by(events.c.id.desc()).limit(limit))]
+    if len(heads) == limit and heads[-1].id != last:
+        return Found(heads, heads[-1].id)
+    return Found(heads, None if is_all else last)
+
+
+def _extent(
+    tx: Transaction, where: Sequence[ColumnElement[bool]], looked_at: int
+) -> tuple[UUID | None, UUID | None, bool]:
+    """Tell between which events to look, newest first, and whether those are all."""
+    sizes = select(events.c.id, func.length(events.c.payload)).where(*where).order_by(events.c.id.desc())
+    rows = tx.execute(sizes.limit(looked_at)).all()
+    total, taken = 0, 0
+    for _, size in rows:
+        total += size
+        if taken and total > LOOKED_AT_BYTES:
+            break
+        taken += 1
+    if not taken:
+        return None, None, True
+    return rows[0].id, rows[taken - 1].id, taken == len(rows) < looked_at
+
+
+def _payload_holds(tx: Transaction, text: str) -> ColumnElement[bool]:
+    needles = [literal(needle, LargeBinary) for needle in sorted(_spellings(text))]
+    if tx.dialect.name == "sqlite":
+        return or_(*(func.instr(events.c.payload, needle) > 0 for needle in needles))
+    return or_(*(func.position(needle.op("IN")(events.c.payload)) > 0 for needle in needles))
+
+
+def _spellings(text: str) -> set[bytes]:
+    """Give a text as it was typed, and as it stands in JSON: with and without escapes of what is not ASCII."""
+    in_json, escaped = json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
+    upper = re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), escaped)
+    return {one.encode(errors="replace") for one in (text, in_json, escaped, upper)}
 
 
 # Made once: it is asked with every batch, and making a statement costs more than running it.
