@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +71,18 @@ def page(
         conditions.append(audit_log.c.id < before)
     query = _all().where(audit_log.c.tenant_id == tenant_id, *conditions).order_by(audit_log.c.id.desc())
     return [_entry(row) for row in tx.execute(query.limit(limit))]
+
+
+def latest_of_each(
+    tx: Transaction, tenant_id: UUID, object_ids: Collection[str], actions: Collection[Action], *, limit: int
+) -> dict[str, AuditEntry]:
+    """Read by whom the last of some actions was done to each object; looks at the newest `limit` entries."""
+    if not object_ids:
+        return {}
+    a = audit_log.c
+    query = _all().where(a.tenant_id == tenant_id, a.object_id.in_(object_ids), a.action.in_(sorted(actions)))
+    found = [_entry(row) for row in tx.execute(query.order_by(a.id.desc()).limit(limit))]
+    return {entry.object_id: entry for entry in reversed(found)}
 
 
 def any_tenant_forget(tx: Transaction, *, before: datetime, limit: int) -> int:

@@ -112,10 +112,11 @@ async def _check_types(known: KnownTypes, tenant_id: UUID, form: Form, wanted: p
     if refused:
         field = "event_type" if form is Form.NATIVE else "type"
         place = _PLACES[form] + (f"{names.index(refused[0])}." if wanted.is_list else "")
-        raise InvalidInput(f"{place}{field}", f"{field}: {_why(refused[0], now_known)}")
+        raise InvalidInput(f"{place}{field}", f"{field}: {why_refused(refused[0], now_known)}")
 
 
-def _why(name: str, known: frozenset[str]) -> str:
+def why_refused(name: str, known: frozenset[str]) -> str:
+    """Say why an event type that is reserved, or none of the known, may not be published."""
     said = shortened(name)
     if name.startswith(RESERVED):
         return f"{said} is Postrider's own; nobody else publishes it"

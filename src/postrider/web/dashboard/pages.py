@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from postrider.control import sessions
 from postrider.services import Services
 from postrider.store.integrations import IntegrationHead
+from postrider.web import error_words
 from postrider.web.auth import services_of
 
 from . import notices, words
@@ -50,8 +51,10 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters |= {
+            "error_title": error_words.title,
             "exact": words.exact,
             "form_moment": words.form_moment,
+            "meaning": error_words.meaning,
             "milliseconds": words.milliseconds,
             "number": words.number,
             "options": _options,

@@ -23,6 +23,7 @@ STATUS_TONES = {
     "running": "wait",
     "paused": "off",
     "completed": "good",
+    "done": "good",
     "finished": "good",
     "cancelled": "off",
     "temporary": "warn",
