@@ -75,10 +75,10 @@
         height: 180,
         legend: { live: true },
         cursor: { y: false },
-        scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
-        axes: [axis, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${mark.toLocaleString()}${unit}`) }],
+        scales: { y: { range: (_, low, high) => [0, unit === "%" ? 104 : Math.max(high * 1.05, 1)] } },
+        axes: [{ ...axis, values: (_, marks) => marks.map(clock(times)) }, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${mark.toLocaleString()}${unit}`) }],
         series: [
-          { value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
+          { label: "UTC", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "–") },
           ...series.map(({ label, tone, fill }) => ({
             label,
             stroke: colour(`--${tone}`),
@@ -92,6 +92,12 @@
       [times, ...series.map(({ values }) => values)],
       place,
     );
+  }
+
+  // Moments are in UTC, as everywhere on the pages: hours for a day or less, else days.
+  function clock(times) {
+    const days = times[times.length - 1] - times[0] > 2 * 86400;
+    return (seconds) => (days ? new Date(seconds * 1000).toISOString().slice(5, 10) : new Date(seconds * 1000).toISOString().slice(11, 16));
   }
 
   function enliven(part) {
