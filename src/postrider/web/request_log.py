@@ -21,6 +21,7 @@ from .limits import STANDING, headers_of
 
 BODY_LIMIT = LARGEST
 REQUEST_ID = "x-request-id"
+"""The header, and where a request's scope holds the id."""
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 # A random id a request would be a call into the system each, which costs the event loop its turn.
 _PREFIX, _NUMBERS = secrets.token_hex(6), itertools.count(1)
@@ -52,6 +53,7 @@ class _Request:
         given = headers.get(REQUEST_ID, "")
         self.id = given if _ID.match(given) else f"{_PREFIX}-{next(_NUMBERS)}"
         self._scope, self._receive, self._send = scope, receive, send
+        scope[REQUEST_ID] = self.id
         self._announced = headers.get("content-length", "")
         self._coding = headers.get("content-encoding", "identity")
         self._received = 0

@@ -10,6 +10,9 @@ from http.cookies import SimpleCookie
 import pytest
 from api import Api
 from house import House
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 from web.dashboard.visitor import FORM_TOKEN, Visitor
 
 from postrider.control import keys, sessions, tenants
@@ -232,3 +235,18 @@ def test_sessions_do_not_outlive_a_key_that_expires(api: Api) -> None:
     )
 
     assert sessions.begin(api.house.services.pepper, made.key, now=now).expires_at == now + timedelta(hours=1)
+
+
+def test_a_fault_of_ours_is_told_on_a_page(pages: Visitor) -> None:
+    """Whoever meets a fault of ours reads the id by which the log has it, and nothing of the fault."""
+
+    def broken(_: Request) -> Response:
+        raise RuntimeError("a secret detail")
+
+    mounted = next(route for route in pages.api.app.routes if isinstance(route, Mount))
+    mounted.routes.insert(0, Route("/broken", broken))
+    answer = pages.client.get("/dashboard/broken", headers={"X-Request-Id": "a-request"})
+
+    assert answer.status_code == 500
+    assert "request id a-request" in answer.text
+    assert "secret detail" not in answer.text

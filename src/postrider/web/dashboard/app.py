@@ -10,13 +10,22 @@ from starlette.staticfiles import StaticFiles
 
 from postrider.domain.errors import NotAuthenticated, NotFound, PostriderError
 from postrider.web.errors import status_of, title
+from postrider.web.request_log import REQUEST_ID
 
-from . import deliveries, overview, sign_in
+from . import api_keys, audit_log, deliveries, event_types, overview, sign_in, tenants
 from .pages import ASSETS, HEADERS, Pages, link, show, show_to_guest
 from .session import Session, signed_in
 from .sign_in_codes import SignInCodes
 
-ROUTERS = (sign_in.router, overview.router, deliveries.router)
+ROUTERS = (
+    sign_in.router,
+    overview.router,
+    deliveries.router,
+    event_types.router,
+    api_keys.router,
+    tenants.router,
+    audit_log.router,
+)
 _WORDS = {404: "There is nothing here: it never was, or it was forgotten after its time, or it is another tenant's."}
 
 
@@ -32,6 +41,7 @@ def create_dashboard(app: FastAPI, codes: SignInCodes) -> FastAPI:
     dashboard.add_exception_handler(PostriderError, _own)
     dashboard.add_exception_handler(HTTPException, _http)
     dashboard.add_exception_handler(RequestValidationError, _invalid)
+    dashboard.add_exception_handler(Exception, _failed)
     for router in ROUTERS:
         dashboard.include_router(router)
     dashboard.mount("/assets", Assets(directory=ASSETS), name="assets")
@@ -67,6 +77,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if first["loc"][0] == "path":
         return await _told(request, 404, _WORDS[404])
     return await _told(request, 422, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg'].lower()}")
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    """Say that it is our fault; the error itself goes on to the log, and to nobody else."""
+    number = request.scope.get(REQUEST_ID, "")
+    return await _told(request, 500, f"Something went wrong here. The log has it under the request id {number}.")
 
 
 async def _told(request: Request, status: int, detail: str) -> Response:
