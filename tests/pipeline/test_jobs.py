@@ -9,6 +9,7 @@ from house import House
 from servers.receiver import Receiver
 
 from postrider.domain.delivery import Delivery, DeliveryStatus
+from postrider.domain.errors import Conflict
 from postrider.pipeline import redrive
 from postrider.pipeline.redrive import step_jobs
 from postrider.store import jobs
@@ -88,6 +89,64 @@ def test_a_rate_is_planned_a_moment_ahead(house: House, receiver: Receiver) -> N
         step_jobs(house.services)
 
     assert read(house, job).done <= 6
+
+
+def undo(house: House, job: Job) -> Job:
+    return redrive.undo_job(house.services, house.tenant.id, job.id)
+
+
+def test_an_undo_takes_back_what_its_job_did_and_nothing_else(house: House, receiver: Receiver) -> None:
+    """Not what a person or another job discarded for the same reason, nor what was moved since."""
+    letters = dead(house, receiver, 6)
+    tenant = house.tenant.id
+    redrive.discard(house.services, tenant, letters[0].id, reason="old")
+    other = start(house, JobKind.DISCARD, wanted=DeliveryFilter(ids=(letters[1].id,)))
+    job = start(house, JobKind.DISCARD)
+    step_jobs(house.services)
+    redrive.undo_discard(house.services, tenant, letters[2].id)
+    redrive.discard(house.services, tenant, letters[2].id, reason="old")
+    redrive.redrive(house.services, tenant, letters[3].id)
+    redrive.cancel(house.services, tenant, letters[3].id, reason="old")
+
+    made = undo(house, job)
+    step_jobs(house.services)
+
+    assert [(one.status.value, one.reason) for one in house.deliveries()] == [
+        *[("discarded", "old")] * 4, *[("dead", "discard_undone")] * 2
+    ]  # fmt: skip
+    assert (made.kind, made.total, read(house, made).done) == (JobKind.UNDO_DISCARD, 2, 2)
+    assert read(house, other).done == 1
+
+
+def test_an_undo_can_be_followed_by_another_discard(house: House, receiver: Receiver) -> None:
+    """Each undo speaks of its own job: a second one finds nothing that the later job did."""
+    dead(house, receiver, 2)
+    first = start(house, JobKind.DISCARD)
+    step_jobs(house.services)
+    undo(house, first)
+    step_jobs(house.services)
+    start(house, JobKind.DISCARD)
+    step_jobs(house.services)
+
+    again = undo(house, first)
+    step_jobs(house.services)
+
+    assert (again.total, read(house, again).status) == (0, JobStatus.DONE)
+    assert {one.status for one in house.deliveries()} == {DeliveryStatus.DISCARDED}
+
+
+def test_only_an_ended_discard_is_undone(house: House, receiver: Receiver) -> None:
+    """What goes on, and what discards nothing, is a conflict."""
+    dead(house, receiver, 1)
+    job, other = start(house, JobKind.DISCARD), start(house)
+
+    with pytest.raises(Conflict, match="the job is running"):
+        undo(house, job)
+    with pytest.raises(Conflict, match="redrive job cannot be undone"):
+        undo(house, other)
+    redrive.change_job(house.services, house.tenant.id, job.id, to=JobStatus.CANCELLED)
+
+    assert undo(house, job).total == 0
 
 
 def test_a_redrive_without_a_rate_rings(house: House, receiver: Receiver) -> None:

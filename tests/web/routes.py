@@ -157,6 +157,7 @@ ROUTES = (
     Route("POST", "/v2/jobs/{job_id}/pause", Permission.DELIVERIES_REDRIVE, _JOB),
     Route("POST", "/v2/jobs/{job_id}/resume", Permission.DELIVERIES_REDRIVE, _JOB),
     Route("POST", "/v2/jobs/{job_id}/cancel", Permission.DELIVERIES_REDRIVE, _JOB),
+    Route("POST", "/v2/jobs/{job_id}/undo", Permission.DELIVERIES_REDRIVE, _JOB),
     Route("GET", "/v2/tenants", Permission.TENANTS_MANAGE, told=(403,)),
     Route("POST", "/v2/tenants", Permission.TENANTS_MANAGE, bodies=({"name": "stolen"},), told=(403,)),
     Route("GET", "/v2/api-keys", Permission.INTEGRATIONS_WRITE, told=(200,)),

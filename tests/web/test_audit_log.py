@@ -15,6 +15,7 @@ from postrider.control import keys
 from postrider.control.tenants import create_tenant
 from postrider.domain.access import TENANT_PERMISSIONS, Permission
 from postrider.domain.delivery import DeliveryStatus
+from postrider.pipeline import redrive
 from postrider.store.tables import audit_log
 
 from .integration_calls import at, create
@@ -41,7 +42,9 @@ def acts(api: Api) -> list[str]:
     assert api.post(f"/v2/deliveries/{delivery.id}/discard").is_success
     assert api.post(f"/v2/deliveries/{delivery.id}/resend", {"payload": 1}).is_success
     assert api.post(f"/v2/deliveries/{delivery.id}/redrive").is_success
-    assert api.post("/v2/dead-letters/discard", {"filter": {}}).is_success
+    discard = api.post("/v2/dead-letters/discard", {"filter": {}}).json()["data"]
+    redrive.step_jobs(api.house.services)
+    assert api.post(f"/v2/jobs/{discard['id']}/undo").is_success
     job = api.post("/v2/dead-letters/redrive", {"filter": {}}).json()["data"]
     for step in ("pause", "resume", "cancel"):
         assert api.post(f"/v2/jobs/{job['id']}/{step}").is_success
@@ -51,7 +54,7 @@ def acts(api: Api) -> list[str]:
         "integration.tested", "integration.updated", "event-type.added", "api-key.created", "api-key.revoked",
         "event.replayed", "delivery.cancelled", "delivery.discard_undone", "delivery.discarded", "event.resent",
         "delivery.redriven",
-        "job.discard_started", "job.redrive_started", "job.paused", "job.resumed", "job.cancelled",
+        "job.discard_started", "job.undo_started", "job.redrive_started", "job.paused", "job.resumed", "job.cancelled",
         "integration.deleted",
     ]  # fmt: skip
 

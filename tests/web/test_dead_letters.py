@@ -115,9 +115,29 @@ def test_a_job_is_paused_resumed_and_cancelled(either_api: Api) -> None:
     assert only_error(either_api.post(f"{path}/resume"))["status"] == 409
 
 
+def test_a_discard_is_undone(either_api: Api) -> None:
+    """By a job of its own, which says what it takes back; the discard has to have ended."""
+    letters = dead(either_api, 2)
+    either_api.post(f"/v2/deliveries/{letters[0].id}/discard")
+    job = either_api.post(f"{PATH}/discard", {"filter": {}}).json()["data"]
+    early = either_api.post(f"{JOBS}/{job['id']}/undo")
+    step_jobs(either_api.house.services)
+
+    answer = either_api.post(f"{JOBS}/{job['id']}/undo")
+    step_jobs(either_api.house.services)
+
+    assert only_error(early)["status"] == 409
+    assert answer.status_code == 202
+    undo = either_api.data(answer.json()["data"]["links"]["self"])
+    assert (undo["kind"], undo["status"], undo["total"], undo["done"]) == ("undo_discard", "done", 1, 1)
+    assert (undo["filter"]["statuses"], undo["filter"]["discarded_by"]) == (["discarded"], job["id"])
+    assert statuses(either_api) == ["discarded", "dead"]
+    assert only_error(either_api.post(f"{JOBS}/{undo['id']}/undo"))["status"] == 409
+
+
 @pytest.mark.parametrize("job_id", [NOTHING, "x"])
 @pytest.mark.parametrize(
-    ("method", "rest"), [("GET", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/cancel")]
+    ("method", "rest"), [("GET", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/cancel"), ("POST", "/undo")]
 )
 def test_an_unknown_job_is_not_found(refusing: Api, job_id: str, method: str, rest: str) -> None:
     """What is not there is 404."""

@@ -30,7 +30,12 @@ _FROM: dict[JobStatus, tuple[JobStatus, ...]] = {
     JobStatus.RUNNING: (JobStatus.PAUSED,),
     JobStatus.CANCELLED: (JobStatus.RUNNING, JobStatus.PAUSED),
 }
-_STARTED = {JobKind.REDRIVE: Action.JOB_REDRIVE_STARTED, JobKind.DISCARD: Action.JOB_DISCARD_STARTED}
+_ENDED = (JobStatus.DONE, JobStatus.CANCELLED)
+_STARTED = {
+    JobKind.REDRIVE: Action.JOB_REDRIVE_STARTED,
+    JobKind.DISCARD: Action.JOB_DISCARD_STARTED,
+    JobKind.UNDO_DISCARD: Action.JOB_UNDO_STARTED,
+}
 _CHANGED = {
     JobStatus.PAUSED: Action.JOB_PAUSED,
     JobStatus.RUNNING: Action.JOB_RESUMED,
@@ -206,28 +211,61 @@ def start_job(
     wanted = wanted if wanted.statuses else replace(wanted, statuses=(DeliveryStatus.DEAD,))
     if wrong := [status.value for status in wanted.statuses if status not in allowed]:
         raise InvalidInput("data.filter.status", f"status: a {kind.value} job takes no {' or '.join(wrong)} deliveries")
-    now = services.clock.now()
-    job_id = services.ids.new()
     with services.change(by) as change:
-        job = Job(
-            id=job_id,
-            tenant_id=tenant_id,
-            kind=kind,
-            status=JobStatus.RUNNING,
-            filter=wanted,
-            reason=reason,
-            rate=rate,
-            total=deliveries.count(change.tx, tenant_id, wanted),
-            done=0,
-            cursor=None,
-            # Ids follow time: what is made after the job is not meant by it.
-            upto=job_id,
-            next_due_at=None,
-            created_at=now,
-            updated_at=now,
-        )
-        jobs.add(change.tx, job)
-        change.record(tenant_id, _STARTED[kind], job_id)
+        job = _new_job(services, change.tx, tenant_id, kind=kind, wanted=wanted, rate=rate, reason=reason)
+        change.record(tenant_id, _STARTED[kind], job.id)
+    return job
+
+
+def undo_job(services: Services, tenant_id: UUID, job_id: UUID, *, by: Actor = POSTRIDER) -> Job:
+    """Make dead again, by a job of its own, what a job has discarded and nobody has moved since; nothing else.
+
+    Raises NotFound, and Conflict for a job that discards nothing or has not ended.
+    """
+    with services.change(by) as change:
+        job = jobs.get(change.tx, tenant_id, job_id)
+        if job is None:
+            raise NotFound("no such job")
+        if job.kind is not JobKind.DISCARD:
+            raise Conflict(f"a {job.kind.value} job cannot be undone; only one that discards can")
+        if job.status not in _ENDED:
+            raise Conflict(f"the job is {job.status.value}; let it end, or cancel it, before it is undone")
+        wanted = replace(job.filter, statuses=(DeliveryStatus.DISCARDED,), discarded_by=job_id)
+        kind, reason = JobKind.UNDO_DISCARD, "discard_undone"
+        undo = _new_job(services, change.tx, tenant_id, kind=kind, wanted=wanted, rate=None, reason=reason)
+        change.record(tenant_id, _STARTED[kind], undo.id, (shown("undoes", None, str(job_id)),))
+    return undo
+
+
+def _new_job(
+    services: Services,
+    tx: Transaction,
+    tenant_id: UUID,
+    *,
+    kind: JobKind,
+    wanted: DeliveryFilter,
+    rate: float | None,
+    reason: str,
+) -> Job:
+    job_id, now = services.ids.new(), services.clock.now()
+    job = Job(
+        id=job_id,
+        tenant_id=tenant_id,
+        kind=kind,
+        status=JobStatus.RUNNING,
+        filter=wanted,
+        reason=reason,
+        rate=rate,
+        total=deliveries.count(tx, tenant_id, wanted),
+        done=0,
+        cursor=None,
+        # Ids follow time: what is made after the job is not meant by it.
+        upto=job_id,
+        next_due_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    jobs.add(tx, job)
     return job
 
 
@@ -278,7 +316,7 @@ def _step(services: Services, tx: Transaction, job: Job) -> set[UUID]:
 
 def _budget(job: Job) -> int:
     """Tell how many deliveries the job may take in a step; at a rate those of a few seconds, so that a pause holds."""
-    if job.rate is None or job.kind is JobKind.DISCARD:
+    if job.rate is None or job.kind is not JobKind.REDRIVE:
         return STEP_ROWS
     return min(max(int(job.rate * 3), 1), STEP_ROWS)
 
@@ -291,8 +329,9 @@ def _touch(tx: Transaction, job: Job, due: Mapping[UUID, datetime], now: datetim
         tx,
         job.tenant_id,
         list(due),
-        to=DeliveryStatus.DISCARDED,
+        to=DeliveryStatus.DISCARDED if job.kind is JobKind.DISCARD else DeliveryStatus.DEAD,
         from_statuses=job.filter.statuses,
         reason=job.reason,
         now=now,
+        job_id=job.id if job.kind is JobKind.DISCARD else None,
     )

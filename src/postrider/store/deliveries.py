@@ -80,6 +80,8 @@ class DeliveryFilter:
     since: datetime | None = None
     until: datetime | None = None
     ids: tuple[UUID, ...] = field(default=())
+    discarded_by: UUID | None = None
+    """The job that has discarded them."""
 
 
 def get(tx: Transaction, tenant_id: UUID, delivery_id: UUID) -> Delivery | None:
@@ -165,6 +167,7 @@ _MAKE_DUE = (
         lost=0,
         reason="",
         updated_at=bindparam("now"),
+        discarded_by=None,
     )
 )
 
@@ -243,15 +246,19 @@ def move_all(
     from_statuses: Sequence[DeliveryStatus],
     reason: str,
     now: datetime,
+    job_id: UUID | None = None,
 ) -> int:
-    """Move the deliveries whose present status allows it to an ended one; tells how many those were."""
+    """Move the deliveries whose present status allows it to an ended one; tells how many those were.
+
+    `job_id` is the job that discards them.
+    """
     d, tally = deliveries.c, Tally()
     held = _hold(tx, tenant_id, delivery_ids, set(from_statuses) & set(before(to)))
     if held:
         tx.execute(
             update(deliveries)
             .where(d.tenant_id == tenant_id, d.id.in_(list(held)))
-            .values(status=to.value, due_at=None, reason=reason, updated_at=now)
+            .values(status=to.value, due_at=None, reason=reason, updated_at=now, discarded_by=job_id)
         )
     for one in held.values():
         tally.moved(tenant_id, one.integration_id, was=one.standing, now=Standing(to, one.standing.error))
@@ -333,6 +340,7 @@ def _conditions(tx: Transaction, tenant_id: UUID, wanted: DeliveryFilter) -> lis
         (d.integration_id, wanted.integration_id),
         (d.event_id, wanted.event_id),
         (d.event_type, wanted.event_type),
+        (d.discarded_by, wanted.discarded_by),
     ):
         if value is not None:
             conditions.append(column == value)

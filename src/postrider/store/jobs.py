@@ -1,4 +1,4 @@
-"""Stored jobs: redrive or discard by filter, in steps that survive a restart."""
+"""Stored jobs: redrive, discard or take that back, by filter, in steps that survive a restart."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class JobKind(StrEnum):
 
     REDRIVE = "redrive"
     DISCARD = "discard"
+    UNDO_DISCARD = "undo_discard"
 
 
 class JobStatus(StrEnum):
@@ -191,6 +192,7 @@ def _filter_json(wanted: DeliveryFilter) -> dict[str, Any]:
         "since": wanted.since.isoformat() if wanted.since else None,
         "until": wanted.until.isoformat() if wanted.until else None,
         "ids": [str(delivery_id) for delivery_id in wanted.ids],
+        "discarded_by": str(wanted.discarded_by) if wanted.discarded_by else None,
     }
 
 
@@ -204,4 +206,6 @@ def _filter(stored: dict[str, Any]) -> DeliveryFilter:
         since=datetime.fromisoformat(stored["since"]) if stored["since"] else None,
         until=datetime.fromisoformat(stored["until"]) if stored["until"] else None,
         ids=tuple(UUID(text) for text in stored["ids"]),
+        # Jobs of earlier versions have none.
+        discarded_by=UUID(stored["discarded_by"]) if stored.get("discarded_by") else None,
     )

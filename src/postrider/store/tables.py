@@ -276,6 +276,7 @@ deliveries = Table(
     Column("error", Text, nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("discarded_by", Uuid, comment="the job that discarded it, as long as it stays so"),
     Index("ix_deliveries_due", "integration_id", "due_at", "id", **_partial("status = 'pending'")),  # type: ignore[arg-type]
     Index("ix_deliveries_suspect", "integration_id", "due_at", "id", **_partial(SUSPECT)),  # type: ignore[arg-type]
     Index("ix_deliveries_lease", "lease_until", **_partial("status = 'sending'")),  # type: ignore[arg-type]
@@ -318,7 +319,7 @@ jobs = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("tenant_id", Uuid, nullable=False),
-    Column("kind", Text, nullable=False, comment="redrive or discard"),
+    Column("kind", Text, nullable=False, comment="redrive, discard or undo_discard"),
     Column("status", Text, nullable=False),
     Column("filter", Json, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
@@ -390,6 +391,20 @@ dead_letter_groups = Table(
     Column("letters", Integer, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False, comment="when the newest was buried"),
+    postgresql_with=_OVERWRITTEN,
+)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False, comment="worker or web"),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("in_flight", Integer, nullable=False, comment="attempts under way"),
     postgresql_with=_OVERWRITTEN,
 )
 

@@ -63,6 +63,7 @@ _SOURCES: dict[str, list[tuple[str, str]]] = {
     "job_id": [
         ("redrive_dead_letters", "/data/id"),
         ("discard_dead_letters", "/data/id"),
+        ("undo_job", "/data/id"),
         ("list_jobs", "/data/0/id"),
     ],
     "key_id": [("add_api_key", "/data/id")],

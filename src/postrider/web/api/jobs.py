@@ -38,6 +38,8 @@ class FilterDocument(Shown):
     since: datetime | None
     until: datetime | None
     ids: list[UUID]
+    discarded_by: UUID | None
+    """Only what this job has discarded."""
 
 
 class JobLinks(Shown):
@@ -114,6 +116,12 @@ def resume_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[Job
 def cancel_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
     """End a job; what it has done stays done."""
     return _changed(services, caller, job_id, JobStatus.CANCELLED)
+
+
+@router.post("/v2/jobs/{job_id}/undo", status_code=202, responses=answers(409))
+def undo_job(services: ServicesDep, caller: Redriver, job_id: UUID) -> One[JobDocument]:
+    """Make dead letters again of what a job has discarded, as a new job; only once it has ended."""
+    return One(data=JobDocument.of(redrive.undo_job(services, caller.tenant_id, job_id, by=caller.actor)))
 
 
 def _changed(services: Services, caller: Caller, job_id: UUID, to: JobStatus) -> One[JobDocument]:
