@@ -10,7 +10,7 @@ from postrider.domain.access import POSTRIDER, Actor
 from postrider.domain.audit import Action
 from postrider.domain.catalogue import BUILT_IN, OWN
 from postrider.domain.errors import Conflict, InvalidInput
-from postrider.domain.observe import NAME_LENGTH, is_name
+from postrider.domain.observe import NAME_LENGTH, is_name, patterns_for
 from postrider.services import Services
 from postrider.store import event_types
 from postrider.store.event_types import OwnEventType
@@ -42,6 +42,16 @@ def list_all(services: Services, tenant_id: UUID) -> list[Listed]:
         own = event_types.list_all(tx, tenant_id)
     built_in = [Listed(name, _provenance(name), None) for name in BUILT_IN]
     return sorted([*built_in, *(Listed(one.name, one.description, one) for one in own)], key=lambda one: one.name)
+
+
+def observer_counts(services: Services, tenant_id: UUID, names: Iterable[str]) -> dict[str, int]:
+    """Count the integrations that observe each of the event types, the disabled ones too."""
+    with services.database.read() as tx:
+        of_pattern = event_types.observers(tx, tenant_id)
+    nobody = frozenset[UUID]()
+    return {
+        name: len(nobody.union(*(of_pattern.get(pattern, nobody) for pattern in patterns_for(name)))) for name in names
+    }
 
 
 def add(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .engine import Transaction
-from .tables import event_types
+from .tables import event_types, observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,12 @@ def list_all(tx: Transaction, tenant_id: UUID) -> list[OwnEventType]:
         .order_by(event_types.c.name)
     )
     return [OwnEventType(*row) for row in tx.execute(query)]
+
+
+def observers(tx: Transaction, tenant_id: UUID) -> dict[str, set[UUID]]:
+    """Read which integrations observe each name or pattern that any of the tenant's observes."""
+    o = observations.c
+    found: dict[str, set[UUID]] = {}
+    for pattern, integration_id in tx.execute(select(o.pattern, o.integration_id).where(o.tenant_id == tenant_id)):
+        found.setdefault(pattern, set()).add(integration_id)
+    return found

@@ -13,6 +13,7 @@ from postrider.control import keys
 from postrider.control.keys import NewKey
 from postrider.domain.access import ApiKey, Caller, Permission
 from postrider.domain.errors import InvalidInput, NotFound, NotPermitted
+from postrider.services import Services
 from postrider.store import api_keys, tenants
 from postrider.web.auth import Authenticator, ServicesDep, require
 
@@ -93,7 +94,7 @@ def add_api_key(services: ServicesDep, caller: Manager, body: Body[NewApiKey]) -
         tenant_id,
         name=given.name,
         permissions=_permissions(caller, given.permissions),
-        expires_at=given.expires_at or _end_of(services, caller),
+        expires_at=given.expires_at or end_of(services, caller),
         by=caller.actor,
     )
     return One(data=_made(made))
@@ -106,13 +107,18 @@ def revoke_api_key(request: Request, services: ServicesDep, caller: Manager, key
         key = api_keys.any_tenant_get(tx, key_id)
     if key is None or (key.tenant_id != caller.tenant_id and not caller.may(Permission.TENANTS_MANAGE)):
         raise NotFound("no such key")
+    authenticator: Authenticator = request.app.state.authenticator
+    return One(data=ApiKeyDocument.of(revoke(services, authenticator, caller, key)))
+
+
+def revoke(services: Services, authenticator: Authenticator, caller: Caller, key: ApiKey) -> ApiKey:
+    """End a key for good, in this process at once; NotPermitted when it may do what the caller may not."""
     lacking = key.permissions - caller.permissions
     if lacking:
         raise NotPermitted(f"the API key lacks the permission {min(lacking).value}, which the other one has")
-    revoked = keys.revoke_key(services, key.tenant_id, key_id, by=caller.actor)
-    authenticator: Authenticator = request.app.state.authenticator
-    authenticator.known.forget(key_id)
-    return One(data=ApiKeyDocument.of(revoked))
+    revoked = keys.revoke_key(services, key.tenant_id, key.id, by=caller.actor)
+    authenticator.known.forget(key.id)
+    return revoked
 
 
 def _tenant(services: ServicesDep, caller: Caller, wanted: UUID | None) -> UUID:
@@ -126,7 +132,8 @@ def _tenant(services: ServicesDep, caller: Caller, wanted: UUID | None) -> UUID:
     return wanted
 
 
-def _end_of(services: ServicesDep, caller: Caller) -> datetime | None:
+def end_of(services: Services, caller: Caller) -> datetime | None:
+    """Tell when the caller's own key ends, after which none that it makes may last; None: it does not."""
     with services.database.read() as tx:
         maker = api_keys.any_tenant_get(tx, caller.api_key_id)
     return maker.expires_at if maker else None

@@ -31,6 +31,9 @@ STATUS_TONES = {
     "unknown": "warn",
     "closed": "good",
     "open": "bad",
+    "valid": "good",
+    "expired": "off",
+    "revoked": "off",
 }
 
 
