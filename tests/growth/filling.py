@@ -18,6 +18,8 @@ LETTER_DAYS = 80
 """The dead letters are older than other things may be: they are kept for longer."""
 EVENT_TYPE = "order.refunded"
 LETTER_ERROR = "http_404"
+NOBODY = UUID(int=0)
+"""Stands for the tenant as a whole where it is counted."""
 EACH_EVENT = 2
 """Deliveries that come of one event."""
 HOT_TABLES = ("events", "deliveries", "attempts")
@@ -78,15 +80,26 @@ SELECT uuidv7(d.updated_at - clock_timestamp()), d.id, d.tenant_id, d.integratio
        d.updated_at
 FROM deliveries d JOIN fresh USING (event_id)
 """
+# A quarter of an hour for 8 days, and minutes for 2 hours: as much as is kept.
+_COUNTS = """
+INSERT INTO counts (tenant_id, integration_id, step_seconds, begins_at, published, delivered, failed, died, latencies)
+SELECT %(tenant)s, owner, step, to_timestamp(floor(extract(epoch FROM %(now)s) / step) * step - n * step), 0, 90, 10,
+       1, '{"5":60,"6":30}'
+FROM unnest(%(owners)s::uuid[]) AS owner, (VALUES (900, 767), (60, 119)) AS kept (step, most),
+     generate_series(0, most) AS n
+ON CONFLICT DO NOTHING
+"""
 _PAYLOAD = '{"data":{"type":"order","id":"1","total":1.10,"note":"%s"}}' % ("x" * 300)
 _DAY_SECONDS = 86_400
 
 
 def fill(connection: psycopg.Connection, amounts: Amounts, owners: Owners) -> None:
-    """Write what has been delivered, what waits for dead integrations and what nobody could deliver."""
+    """Write what has been delivered, what waits for dead integrations, what nobody could deliver, and the counts."""
     _write(connection, amounts.letters, owners, status="dead", days=LETTER_DAYS, error=LETTER_ERROR)
     _write(connection, amounts.delivered, owners, status="delivered", days=DAYS)
     _write(connection, amounts.pending, owners, status="pending", days=WAITING_DAYS)
+    counted = [NOBODY, *owners.healthy, *owners.dead]
+    connection.execute(_COUNTS, {"tenant": owners.tenant, "owners": counted, "now": owners.now})
 
 
 def _write(

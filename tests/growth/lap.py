@@ -8,14 +8,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from growth.filling import DAYS, LETTER_ERROR
-from growth.scene import MEASURED, Scene
+from growth.scene import HEALTHY, MEASURED, Scene
 
 from postrider.domain.delivery import Claimed, DeliveryStatus
 from postrider.domain.outcome import Outcome, Verdict
 from postrider.pipeline.fan_out import fan_out_tenant
 from postrider.pipeline.redrive import PLANNED_AHEAD
-from postrider.pipeline.sweep import EXPIRE_LIMIT, FORGET_LIMIT, WALK_PAGE
-from postrider.store import claims, deliveries, events, forgotten, integrations, losses
+from postrider.pipeline.sweep import EXPIRE_LIMIT, FOLD_LIMIT, FORGET_LIMIT, WALK_PAGE
+from postrider.store import claims, counts, deliveries, events, folding, forgotten, integrations, losses
 from postrider.store.claims import Settlement
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.events import EventFilter
@@ -24,6 +24,7 @@ BATCH = 100
 PAGE = 101
 """What the API reads for a page of a hundred."""
 LEASE = timedelta(seconds=30)
+HOUR = timedelta(hours=1)
 
 Watch = Callable[[str], AbstractContextManager[object]]
 """Measures what is done inside it, under a name."""
@@ -35,6 +36,7 @@ def run_lap(scene: Scene, watch: Watch) -> None:
     _sweep(scene, watch)
     _list_deliveries(scene, watch)
     _list_the_rest(scene, watch)
+    _count(scene, watch)
 
 
 def _deliver(scene: Scene, watch: Watch) -> None:
@@ -97,6 +99,10 @@ def _sweep(scene: Scene, watch: Watch) -> None:
         )
     with watch("drain: look for what is to go alone"), scene.database.read() as tx:
         claims.any_tenant_suspect_due(tx, scene.dead[0], now=now)
+    with watch("sweep: fold what was counted"), scene.database.write() as tx:
+        folding.any_tenant_fold(tx, limit=FOLD_LIMIT)
+    with watch("sweep: forget counts"), scene.database.write() as tx:
+        folding.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
     with watch("sweep: discard orphans"), scene.database.write() as tx:
         deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
 
@@ -151,3 +157,22 @@ def _list_the_rest(scene: Scene, watch: Watch) -> None:
         deliveries.attempts_page(tx, tenant, integration_id=scene.healthy[1], offset=0, limit=PAGE)
     with watch("list attempts: all"), scene.database.read() as tx:
         deliveries.attempts_page(tx, tenant, offset=0, limit=PAGE)
+
+
+def _count(scene: Scene, watch: Watch) -> None:
+    tenant, one, now = scene.tenant, scene.healthy[1], scene.house.clock.now()
+    with watch("count: what happened by the minute"), scene.database.read() as tx:
+        counts.series(tx, tenant, integration_id=one, since=now - HOUR, until=now, step=HOUR / 60)
+    with watch("count: what happened in a week"), scene.database.read() as tx:
+        counts.total(tx, tenant, integration_id=None, since=now - HOUR * 24 * 7, until=now)
+    with watch(f"count: what happened to {HEALTHY} integrations in a day"), scene.database.read() as tx:
+        counts.series_of_each(tx, tenant, scene.healthy, since=now - HOUR * 24, until=now, step=HOUR)
+    with watch("count: what waits"), scene.database.read() as tx:
+        counts.backlog(tx, tenant)
+        counts.backlog_of_each(tx, tenant, scene.healthy)
+    with watch("count: the oldest that waits"), scene.database.read() as tx:
+        counts.oldest_waiting(tx, tenant)
+    with watch("count: the oldest that waits for a dead integration"), scene.database.read() as tx:
+        counts.oldest_waiting(tx, tenant, scene.dead[0])
+    with watch("count: dead letters by error"), scene.database.read() as tx:
+        counts.letter_groups(tx, tenant, limit=PAGE)

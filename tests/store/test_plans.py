@@ -56,6 +56,16 @@ _FILL_SQLITE = (
     SELECT id, id, tenant_id, integration_id, 1, created_at, 1.0, 'delivered', 'finish', '', '', '{}', '', 0, created_at
     FROM deliveries WHERE status <> 'pending' AND id NOT IN (SELECT delivery_id FROM attempts)
     """,
+    """
+    INSERT OR IGNORE INTO counts (tenant_id, integration_id, step_seconds, begins_at, published, delivered, failed,
+                                  died, latencies)
+    SELECT :tenant, CASE owner WHEN 1 THEN :integration ELSE printf('%032x', owner) END, step,
+           :now - n * step * 1000000, 0, 90, 10, 1, json_object('5', 60, '6', 30)
+    FROM (WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT 768) SELECT n FROM n),
+         (SELECT 60 AS step, 120 AS most UNION ALL SELECT 900, 768),
+         (WITH RECURSIVE o (owner) AS (SELECT 0 UNION ALL SELECT owner + 1 FROM o LIMIT 20) SELECT owner FROM o)
+    WHERE n < most
+    """,
 )
 
 

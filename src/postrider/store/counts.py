@@ -19,7 +19,17 @@ from postrider.domain.latencies import Histogram, added, from_json, quantile
 
 from .engine import Transaction
 from .folding import MINUTE, QUARTER, begin_of
-from .tables import WHOLE_TENANT, backlogs, count_changes, counts, dead_letter_groups, deliveries, holds, status_is
+from .tables import (
+    IN_LISTS,
+    WHOLE_TENANT,
+    backlogs,
+    count_changes,
+    counts,
+    dead_letter_groups,
+    deliveries,
+    holds,
+    status_is,
+)
 from .types import Json
 
 OLDEST_OF = 1_000
@@ -175,8 +185,10 @@ def oldest_waiting(tx: Transaction, tenant_id: UUID, integration_id: UUID | None
     its next try is behind them.
     """
     d = deliveries.c
-    mine = (d.tenant_id == tenant_id, status_is(d.status, "pending"))
+    mine = [d.tenant_id == tenant_id, status_is(d.status, "pending")]
     if integration_id is None:
+        # PostgreSQL concludes which index holds these; SQLite is told.
+        mine += [holds(IN_LISTS)] if tx.dialect.name == "sqlite" else []
         return tx.execute(select(d.created_at).where(*mine).order_by(d.id).limit(1)).scalar_one_or_none()
     first = select(d.created_at).where(*mine, d.integration_id == integration_id).order_by(d.due_at, d.id)
     found = first.limit(OLDEST_OF).subquery()
