@@ -11,6 +11,7 @@ from postrider.control.texts import LONGEST_NAME
 from postrider.domain.breaker import State
 from postrider.domain.catalogue import BUILT_IN
 from postrider.domain.integration import DeliveryPolicy
+from postrider.web.integration_state import IntegrationState
 
 from .fields import EVENT_TYPE_SCHEMA
 
@@ -76,7 +77,7 @@ DELIVERY: dict[str, Any] = {
 
 HEALTH = _whole(
     {
-        "state": {"type": "string", "enum": ["healthy", "failing", "parked", "disabled", "secrets_unreadable"]},
+        "state": {"type": "string", "enum": [state.value for state in IntegrationState]},
         "failures_in_row": {"type": "integer"},
         "failing_since": _MOMENT_OR_NONE,
         "breaker": _whole(

@@ -14,7 +14,6 @@ from pydantic import Field, StrictInt
 from postrider.control import integrations
 from postrider.control.given import REQUIRED
 from postrider.domain.access import Caller, Permission
-from postrider.domain.breaker import State
 from postrider.domain.integration import Integration
 from postrider.domain.news import gone_document, timestamp
 from postrider.domain.signature import DEFAULT_OVERLAP, LONGEST_OVERLAP, still_signing
@@ -22,6 +21,7 @@ from postrider.services import Services
 from postrider.store import health as health_store
 from postrider.store.health import NO_HEALTH, SECRETS_UNREADABLE, Health
 from postrider.web.auth import ServicesDep, require
+from postrider.web.integration_state import state_of
 from postrider.web.openapi import answers
 
 from . import fields
@@ -175,7 +175,9 @@ def _old_secrets(integration: Integration, now: datetime) -> list[dict[str, str]
 
 def _health(integration: Integration, health: Health, now: datetime) -> dict[str, Any]:
     return {
-        "state": _state(integration, health, now),
+        "state": state_of(
+            health, enabled=integration.enabled, secrets_unreadable=integration.secrets_unreadable, now=now
+        ).value,
         "failures_in_row": health.failures_in_row,
         "failing_since": _moment(health.failing_since),
         "breaker": {
@@ -188,16 +190,6 @@ def _health(integration: Integration, health: Health, now: datetime) -> dict[str
         "last_failure_at": _moment(health.last_failure_at),
         "last_error": SECRETS_UNREADABLE if integration.secrets_unreadable else health.last_error,
     }
-
-
-def _state(integration: Integration, health: Health, now: datetime) -> str:
-    if not integration.enabled:
-        return "disabled"
-    if integration.secrets_unreadable or health.secrets_unreadable:
-        return SECRETS_UNREADABLE
-    if health.breaker.state(now) is not State.CLOSED:
-        return "parked"
-    return "healthy" if health.failing_since is None else "failing"
 
 
 def _moment(moment: datetime | None) -> str | None:
