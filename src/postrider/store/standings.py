@@ -46,3 +46,12 @@ def statuses_of_each(
     for event_id, status in tx.execute(select(looked_at.c.event_id, looked_at.c.status).distinct()):
         found[event_id].add(status)
     return {event_id: tuple(status for status in DeliveryStatus if status in its) for event_id, its in found.items()}
+
+
+def discarding_jobs(tx: Transaction, tenant_id: UUID, delivery_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Tell by which job each delivery was discarded, of those that a job has."""
+    if not delivery_ids:
+        return {}
+    d = deliveries.c
+    query = select(d.id, d.discarded_by).where(d.tenant_id == tenant_id, d.id.in_(delivery_ids))
+    return {row.id: row.discarded_by for row in tx.execute(query.where(d.discarded_by.is_not(None)))}

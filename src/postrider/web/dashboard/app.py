@@ -12,7 +12,20 @@ from postrider.domain.errors import NotAuthenticated, NotFound, PostriderError
 from postrider.web.errors import status_of, title
 from postrider.web.request_log import REQUEST_ID
 
-from . import api_keys, audit_log, deliveries, event_types, overview, sign_in, tenants
+from . import (
+    api_keys,
+    audit_log,
+    dead_letters,
+    deliveries,
+    event_types,
+    events,
+    jobs,
+    overview,
+    publish,
+    resend,
+    sign_in,
+    tenants,
+)
 from .pages import ASSETS, HEADERS, Pages, link, show, show_to_guest
 from .session import Session, signed_in
 from .sign_in_codes import SignInCodes
@@ -20,7 +33,12 @@ from .sign_in_codes import SignInCodes
 ROUTERS = (
     sign_in.router,
     overview.router,
+    publish.router,
+    events.router,
     deliveries.router,
+    resend.router,
+    dead_letters.router,
+    jobs.router,
     event_types.router,
     api_keys.router,
     tenants.router,

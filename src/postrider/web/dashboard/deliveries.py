@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from postrider.domain.delivery import REDRIVABLE, DeliveryStatus
-from postrider.domain.errors import NotFound
+from postrider.domain.delivery import REDRIVABLE, Attempt, Delivery, DeliveryStatus
+from postrider.domain.errors import InvalidInput, NotFound
 from postrider.pipeline import redrive
+from postrider.services import Services
 from postrider.store import deliveries, events, integrations
 from postrider.web.api.deliveries import reason_of
 from postrider.web.auth import ServicesDep
 from postrider.web.explain import explain, target_of
 
+from .exchanges import exchanges, one_exchange
 from .filters import DeliveryQuery
 from .notices import went_well
 from .pages import link, show
-from .session import DeliveryReader, FormDep, Redriver
+from .session import DeliveryReader, FormDep, Redriver, Session
+from .standings import let_go_by
 
 PAGE = 50
 CHOICES = 500
 SECTION = "/deliveries"
 _DISCARDABLE = (DeliveryStatus.DEAD, DeliveryStatus.SKIPPED)
+_OVER = (*REDRIVABLE, DeliveryStatus.DELIVERED)
 
 router = APIRouter()
 
@@ -54,29 +58,62 @@ def list_deliveries(
 
 
 @router.get("/deliveries/{delivery_id}")
-def show_delivery(request: Request, services: ServicesDep, session: DeliveryReader, delivery_id: UUID) -> Response:
-    """Show a delivery: why it is where it is, and every attempt."""
+def show_delivery(
+    request: Request,
+    services: ServicesDep,
+    session: DeliveryReader,
+    delivery_id: UUID,
+    attempt: Annotated[int | None, Query()] = None,
+) -> Response:
+    """Show a delivery: why it is where it is, and every attempt; or one attempt with more of what was sent."""
+    if attempt is not None:
+        return _attempt_page(request, services, session, delivery_id, attempt)
+    return _page(request, services, session, delivery_id)
+
+
+def _page(
+    request: Request, services: Services, session: Session, delivery_id: UUID, *, status: int = 200, **given: Any
+) -> Response:
+    delivery, attempts = _found(services, session, delivery_id)
     with services.database.read() as tx:
-        delivery = deliveries.get(tx, session.tenant_id, delivery_id)
-        if delivery is None:
-            raise NotFound("no such delivery")
-        attempts = deliveries.attempts_of(tx, session.tenant_id, delivery_id)
         target = target_of(tx, delivery, now=services.clock.now())
         heads = integrations.heads(tx, session.tenant_id, {delivery.integration_id})
-        event = events.get(tx, session.tenant_id, delivery.event_id)
+        origins = events.heads(tx, session.tenant_id, [delivery.event_id])
+        let_go = let_go_by(tx, session.tenant_id, [delivery]).get(delivery.id)
     return show(
         request,
         session,
         "delivery.html",
         section=SECTION,
+        status=status,
         delivery=delivery,
         target=heads.get(delivery.integration_id),
-        event=event,
-        attempts=attempts[::-1],
+        event=origins[0] if origins else None,
+        exchanges=exchanges(services, session.tenant_id, delivery, attempts, payloads=session.may("events:read")),
         explanation=explain(services, delivery, target, attempts[-1] if attempts else None),
-        redrivable=delivery.status in {*REDRIVABLE, DeliveryStatus.PENDING},
+        let_go=let_go,
+        redrivable=target.there and delivery.status in {*REDRIVABLE, DeliveryStatus.PENDING},
+        sendable=target.there and delivery.status in _OVER,
         discardable=delivery.status in _DISCARDABLE,
+        given={"reason": "", "complaint": "", **given},
     )
+
+
+def _attempt_page(request: Request, services: Services, session: Session, delivery_id: UUID, number: int) -> Response:
+    delivery, attempts = _found(services, session, delivery_id)
+    payloads = session.may("events:read")
+    exchange = one_exchange(services, session.tenant_id, delivery, attempts, number, payloads=payloads)
+    if exchange is None:
+        raise NotFound("no such attempt")
+    return show(request, session, "attempt.html", section=SECTION, delivery=delivery, exchange=exchange)
+
+
+def _found(services: Services, session: Session, delivery_id: UUID) -> tuple[Delivery, list[Attempt]]:
+    with services.database.read() as tx:
+        delivery = deliveries.get(tx, session.tenant_id, delivery_id)
+        if delivery is None:
+            raise NotFound("no such delivery")
+        return delivery, deliveries.attempts_of(tx, session.tenant_id, delivery_id)
 
 
 @router.post("/deliveries/{delivery_id}/redrive")
@@ -101,7 +138,11 @@ def discard_delivery(
     request: Request, services: ServicesDep, session: Redriver, form: FormDep, delivery_id: UUID
 ) -> Response:
     """Give up a dead or skipped delivery."""
-    reason = reason_of(str(form.get("reason", "")), otherwise="discarded")
+    given = str(form.get("reason", ""))
+    try:
+        reason = reason_of(given, otherwise="discarded")
+    except InvalidInput as error:
+        return _page(request, services, session, delivery_id, status=422, reason=given, complaint=error.detail)
     redrive.discard(services, session.tenant_id, delivery_id, reason=reason, by=session.actor)
     return went_well(request, f"{SECTION}/{delivery_id}", "It is discarded. That can be undone.")
 

@@ -60,6 +60,23 @@ class DeliveryQuery(PageFilter):
         return DeliveryFilter(statuses=statuses, **which)
 
 
+class LetterQuery(PageFilter):
+    """Which dead letters are wanted."""
+
+    integration_id: UUID | None = None
+    error: Word | None = None
+    no_error: bool | None = None
+    """Only those whose last attempt ended without an error word, or that had no attempt."""
+    event_type: EventTypeName | None = None
+    since: When | None = None
+    until: When | None = None
+
+    def wanted(self, ids: tuple[UUID, ...] = ()) -> DeliveryFilter:
+        error = "" if self.no_error else self.error
+        which = self.model_dump(exclude={"before", "error", "no_error"})
+        return DeliveryFilter(statuses=(DeliveryStatus.DEAD,), error=error, ids=ids, **which)
+
+
 class EventQuery(PageFilter):
     """Which events are wanted."""
 

@@ -101,7 +101,7 @@
   }
 
   function enliven(part) {
-    for (const button of part.querySelectorAll("[data-copy], [data-theme]")) button.hidden = false;
+    for (const button of part.querySelectorAll("[data-copy], [data-theme], [data-scripted]")) button.hidden = false;
     drawCharts(part, false);
   }
 
