@@ -105,8 +105,9 @@ def test_a_full_disk_is_unavailable_and_changes_nothing(migrated_sqlite_file: Pa
         assert count(database) == 1
 
 
-def test_a_database_that_is_gone_is_unavailable(postgres_server: PostgresServer) -> None:
-    """A refused connection has a name of ours."""
+@pytest.mark.parametrize("way", ["read", "write", "write_once", "write_lightly"])
+def test_a_database_that_is_gone_is_unavailable(postgres_server: PostgresServer, way: str) -> None:
+    """A refused connection has a name of ours, by whichever way in."""
     url = postgres_server.create_database()
     database = Database(url)
     with database.read():
@@ -114,7 +115,7 @@ def test_a_database_that_is_gone_is_unavailable(postgres_server: PostgresServer)
     database.close()
     postgres_server.drop_database(url)
 
-    with pytest.raises(Unavailable), database.read():
+    with pytest.raises(Unavailable), getattr(database, way)():
         pass
     database.close()
 

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -138,8 +138,7 @@ class Database:
     @contextmanager
     def write_once(self) -> Iterator[Transaction]:
         """Change by a single statement, which is its own transaction: saves PostgreSQL two round trips."""
-        once = self._transaction(self.engine) if self.is_sqlite else self._autocommit.connect()
-        with _named_failures(), once as connection:
+        with _named_failures(), self._once(self.engine, self._autocommit) as connection:
             yield connection
 
     @contextmanager
@@ -149,9 +148,11 @@ class Database:
         It does not wait for the disk. A database that crashes may forget the last second of it, which costs a ring
         too many or too few, or one more process that drains; never anything that was published or sent.
         """
-        once = self._transaction(self._lightly) if self.is_sqlite else self._lightly_autocommit.connect()
-        with _named_failures(), once as connection:
+        with _named_failures(), self._once(self._lightly, self._lightly_autocommit) as connection:
             yield connection
+
+    def _once(self, engine: Engine, autocommit: Engine) -> AbstractContextManager[Connection]:
+        return self._transaction(engine) if self.is_sqlite else autocommit.connect()
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Transaction]:
