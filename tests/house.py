@@ -65,6 +65,16 @@ class RecordingRing:
         return True
 
 
+@dataclass
+class QuietBroker:
+    """Tells what it was told to tell: the house has no queues."""
+
+    waiting: dict[str, int] | None = field(default_factory=dict)
+
+    def depths(self, *, timeout_seconds: float) -> dict[str, int] | None:  # noqa: ARG002 - it answers at once
+        return self.waiting
+
+
 class House:
     """Services over a real database and the real transports, driven step by step."""
 
@@ -169,6 +179,7 @@ def build_house(database: Database, *, aws_endpoint_url: str | None = None) -> I
         box=SecretBox([new_key()]),
         transports=Registry(Surroundings(http, guard, aws_endpoint_url)),
         ring=ring,
+        broker=QuietBroker(),
         random=randomness,
         options=Options("https://postrider.test", timedelta(seconds=20), timedelta(days=30), timedelta(days=90)),
         pepper=b"pepper" * 6,

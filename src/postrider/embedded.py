@@ -27,6 +27,7 @@ from postrider.services import Services
 from postrider.settings import Settings
 from postrider.store import tenants as stored_tenants
 from postrider.store.migrate import migrate
+from postrider.store.processes import ProcessKind
 from postrider.store.secrets import new_key as make_key
 from postrider.store.tenants import Tenant
 from postrider.web.app import create_app
@@ -76,6 +77,7 @@ class Embedded:
         self._worker.listen(self._runtime.bell)
         self._bell = BellThread(self._runtime.bell)
         self._publisher = self._runtime.publisher()
+        self._presence = self._runtime.presence(ProcessKind.WEB)
         self._codes = SignInCodes()
         app = create_app(self._runtime.services, self._publisher, limits(self.settings), self._codes)
         self._server = uvicorn.Server(
@@ -98,11 +100,13 @@ class Embedded:
         """Serve until SIGTERM or SIGINT; say `greeting` once requests are answered."""
         self._worker.start()
         self._bell.start()
+        self._presence.start()
         threading.Thread(target=self._greet, args=(greeting,), name="greeter", daemon=True).start()
         survive_signals(self._worker.in_flight)
         try:
             self._server.run(sockets=[self._socket])
         finally:
+            self._presence.stop()
             self._publisher.stop()
             self._bell.stop()
             self._worker.stop()

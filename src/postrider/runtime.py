@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import random
 import secrets
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.metadata import version
 from typing import TextIO, cast
 from uuid import UUID
 
 import structlog
 
 from postrider.bell.app import Bell, make_app
+from postrider.bell.depths import QueueDepths
 from postrider.bell.hear import bind
 from postrider.bell.ringer import Ringer
 from postrider.control import rotation
@@ -24,6 +28,7 @@ from postrider.domain.errors import NotReadyToStart, Unavailable
 from postrider.domain.ports import Clock
 from postrider.pipeline.dispatch import Dispatcher
 from postrider.pipeline.fan_out import FanOut
+from postrider.pipeline.presence import Presence
 from postrider.pipeline.publish import Publisher
 from postrider.pipeline.sweep import Sweep
 from postrider.services import Ids, Options, Services
@@ -32,6 +37,7 @@ from postrider.store import bells, tenants
 from postrider.store.clock import DatabaseClock, SystemClock
 from postrider.store.engine import Database
 from postrider.store.migrate import is_current
+from postrider.store.processes import Process, ProcessKind
 from postrider.store.secrets import SecretBox
 from postrider.transports.guard import Guard
 from postrider.transports.http import HttpEngine
@@ -58,6 +64,21 @@ class Runtime:
         publisher = Publisher(self.services)
         publisher.start()
         return publisher
+
+    def presence(self, kind: ProcessKind, in_flight: Callable[[], int] = lambda: 0) -> Presence:
+        """Make what tells others that this process is there; the caller starts and stops it."""
+        now = self.services.clock.now()
+        process = Process(
+            id=self.services.ids.new(),
+            kind=kind,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=version("postrider"),
+            started_at=now,
+            seen_at=now,
+            in_flight=0,
+        )
+        return Presence(self.services, process, in_flight=in_flight)
 
     def close(self) -> None:
         """End what `build` started; after the workers, whose flights need it."""
@@ -95,6 +116,7 @@ def build(settings: Settings) -> Runtime:
         box=box,
         transports=Registry(Surroundings(http, guard, settings.aws_endpoint_url)),
         ring=ringer,
+        broker=QueueDepths(bell),
         random=randomness,
         options=Options(
             public_url=settings.public_url,
@@ -185,6 +207,7 @@ class Worker:
             fan_out=self._fan_out.poke,
             every=timedelta(seconds=settings.sweep_seconds),
         )
+        self._presence = runtime.presence(ProcessKind.WORKER, self._dispatcher.in_flight)
 
     def start(self) -> None:
         """Begin to work; what waited from before is found at once."""
@@ -193,6 +216,7 @@ class Worker:
         self._fan_out.start()
         self._fan_out.poke()
         self._sweep.start()
+        self._presence.start()
 
     def stop(self) -> bool:
         """End cleanly: no new claims, what is in flight ends, the rest is given back. False when it had to be left."""
@@ -200,7 +224,10 @@ class Worker:
         self._dispatcher.claim_no_more()
         self._fan_out.stop()
         self._sweep.stop()
-        return self._dispatcher.stop(LONGEST_TIMEOUT_SECONDS + STOP_MARGIN_SECONDS)
+        clean = self._dispatcher.stop(LONGEST_TIMEOUT_SECONDS + STOP_MARGIN_SECONDS)
+        # Last: until here it is seen how many attempts still end.
+        self._presence.stop()
+        return clean
 
     def listen(self, bell: Bell) -> None:
         """Hear the rings of a bell."""

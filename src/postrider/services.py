@@ -13,7 +13,7 @@ from uuid import UUID
 from postrider.domain.access import Actor
 from postrider.domain.audit import Action, AuditEntry, FieldChange
 from postrider.domain.ids import uuid7
-from postrider.domain.ports import Clock, Ring
+from postrider.domain.ports import Broker, Clock, Ring
 from postrider.store import audit_log
 from postrider.store.engine import Database, Transaction
 from postrider.store.secrets import SecretBox
@@ -61,6 +61,7 @@ class Services:
     box: SecretBox = field(repr=False)
     transports: Registry
     ring: Ring
+    broker: Broker
     random: random.Random
     options: Options
     pepper: bytes = field(repr=False)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from postrider.domain.errors import PostriderError
 from postrider.runtime import build, configure_logs
 from postrider.settings import Settings
+from postrider.store.processes import ProcessKind
 from postrider.web.app import create_app
 from postrider.web_server import limits
 
@@ -23,14 +24,16 @@ def create() -> FastAPI:
         runtime = build(settings)
     except PostriderError as error:
         sys.exit(f"postrider web: {error.detail}")
-    publisher = runtime.publisher()
+    publisher, presence = runtime.publisher(), runtime.presence(ProcessKind.WEB)
     app = create_app(runtime.services, publisher, limits(settings))
     inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(started: FastAPI) -> AsyncIterator[None]:
+        presence.start()
         async with inner(started):
             yield
+        presence.stop()
         publisher.stop()
         runtime.close()
 

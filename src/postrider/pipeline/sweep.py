@@ -24,6 +24,7 @@ from postrider.store import (
     integrations,
     jobs,
     losses,
+    processes,
 )
 from postrider.store.forgotten import Forgotten
 
@@ -37,6 +38,8 @@ FORGET_LIMIT = 1_000
 FORGET_SECONDS = 60.0
 FOLD_LIMIT = 1_000
 FOLD_ROUNDS = 10
+PROCESS_KEPT = timedelta(days=1)
+"""How long a process that ended without a word is told of."""
 LEASE = "sweep"
 LEASE_TURNS = 3
 """A sweeper that is not heard of for so many turns, and seconds, is followed by another."""
@@ -198,8 +201,9 @@ class PastTerm:
 def forget(services: Services, past_term: PastTerm | None = None) -> int:
     """Delete the oldest events past their term with all that came of them, ended jobs, idempotency keys, audit entries.
 
-    A job goes with the events, whose deliveries it moved: who started it stands in the audit log for longer.
-    Tells how many of the more numerous there were: as many as a turn takes means that there may be more.
+    Processes that were not seen for a day go too. A job goes with the events, whose deliveries it moved: who started
+    it stands in the audit log for longer. Tells how many of the more numerous there were: as many as a turn takes means
+    that there may be more.
     """
     now, walk = services.clock.now(), past_term or PastTerm()
     with services.database.write() as tx:
@@ -216,6 +220,7 @@ def forget(services: Services, past_term: PastTerm | None = None) -> int:
         entries = audit_log.any_tenant_forget(tx, before=now - services.options.audit_retention, limit=FORGET_LIMIT)
         ended = jobs.any_tenant_forget(tx, before=now - services.options.retention, limit=FORGET_LIMIT)
         sums = folding.any_tenant_forget(tx, now=now, limit=FORGET_LIMIT)
+        processes.any_tenant_forget(tx, before=now - PROCESS_KEPT)
         orphans = deliveries.any_tenant_discard_orphans(tx, now=now, limit=FORGET_LIMIT)
     walk.after = old.goes_on_after
     if old.ids:
