@@ -14,6 +14,14 @@ from .engine import Transaction
 from .tables import attempts, deliveries
 
 MOST_LOOKED_AT = 2_000
+_WORST_FIRST = (
+    DeliveryStatus.DEAD,
+    DeliveryStatus.PENDING,
+    DeliveryStatus.SENDING,
+    DeliveryStatus.SKIPPED,
+    DeliveryStatus.DISCARDED,
+    DeliveryStatus.DELIVERED,
+)
 
 
 def last_attempts(tx: Transaction, tenant_id: UUID, delivery_ids: Collection[UUID]) -> dict[UUID, Attempt]:
@@ -33,7 +41,7 @@ def last_attempts(tx: Transaction, tenant_id: UUID, delivery_ids: Collection[UUI
 def statuses_of_each(
     tx: Transaction, tenant_id: UUID, event_ids: Collection[UUID]
 ) -> dict[UUID, tuple[DeliveryStatus, ...]]:
-    """Tell which statuses the deliveries of each event have, each status once.
+    """Tell which statuses the deliveries of each event have, each status once, the worst first.
 
     Looks at `MOST_LOOKED_AT` deliveries and no more: of events with very many, some statuses may be missing.
     """
@@ -45,7 +53,7 @@ def statuses_of_each(
     found = defaultdict[UUID, set[str]](set)
     for event_id, status in tx.execute(select(looked_at.c.event_id, looked_at.c.status).distinct()):
         found[event_id].add(status)
-    return {event_id: tuple(status for status in DeliveryStatus if status in its) for event_id, its in found.items()}
+    return {event_id: tuple(status for status in _WORST_FIRST if status in its) for event_id, its in found.items()}
 
 
 def discarding_jobs(tx: Transaction, tenant_id: UUID, delivery_ids: Collection[UUID]) -> dict[UUID, UUID]:

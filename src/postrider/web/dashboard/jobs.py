@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.errors import NotFound
 from postrider.pipeline import redrive
 from postrider.services import Services
@@ -130,8 +131,9 @@ def which(job: Job, targets: dict[UUID, IntegrationHead]) -> str:
     wanted = job.filter
     if wanted.discarded_by is not None:
         return "What an earlier job discarded"
-    status = " or ".join(wanted.statuses) or "dead"
-    words = [f"{len(wanted.ids)} chosen {status} deliveries" if wanted.ids else f"All {status} deliveries"]
+    dead = wanted.statuses == (DeliveryStatus.DEAD,)
+    what = "dead letters" if dead else f"{' or '.join(wanted.statuses)} deliveries"
+    words = [f"{len(wanted.ids)} chosen {what}" if wanted.ids else f"All {what}"]
     if wanted.integration_id is not None:
         target = targets.get(wanted.integration_id)
         words.append(f"to {target.name if target else 'an integration that is gone'}")
