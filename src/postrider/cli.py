@@ -60,14 +60,15 @@ def main() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the database and the keys.",
 )
-def up(host: str, port: int, data_dir: Path) -> None:
+@click.option("--demo", is_flag=True, help="With receivers, integrations and a stream of orders to look at.")
+def up(host: str, port: int, data_dir: Path, *, demo: bool) -> None:
     """Start everything in one process; nothing else needs to be installed."""
     given = Settings()
 
     from .embedded import Embedded, Place, greeting
 
-    embedded = Embedded(Place(host, port, data_dir), given)
-    embedded.run(greeting(embedded.place, embedded.api_key, embedded.dashboard_link()))
+    embedded = Embedded(Place(host, port, data_dir), given, demo=demo)
+    embedded.run(greeting(embedded.place, embedded.api_key, embedded.dashboard_link(), demo=demo))
 
 
 @cli.command()

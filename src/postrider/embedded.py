@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import signal
@@ -20,6 +21,7 @@ from postrider import runtime
 from postrider.bell.hear import BellThread
 from postrider.control import keys, tenants
 from postrider.control.rotation import Rotation
+from postrider.demo.scene import Demo
 from postrider.domain.access import COMMAND_LINE, Permission
 from postrider.domain.errors import NotAuthenticated, NotReadyToStart
 from postrider.runtime import Runtime, Worker, build, configure_logs, open_database
@@ -57,8 +59,11 @@ class Place:
 class Embedded:
     """API, publisher and worker in one process."""
 
-    def __init__(self, place: Place, given: Settings) -> None:
-        """Migrate, and make or find the keys. Raises what `runtime.build` raises."""
+    def __init__(self, place: Place, given: Settings, *, demo: bool = False) -> None:
+        """Migrate, and make or find the keys. Raises what `runtime.build` raises.
+
+        `demo` adds receivers, integrations and a stream of events to the tenant of the first key.
+        """
         self._lock = _take(place.data)
         self._socket = _listen(place)
         place = replace(place, port=self._socket.getsockname()[1])
@@ -67,7 +72,8 @@ class Embedded:
         self.settings = _completed(place.data, given)
         if "public_url" not in given.model_fields_set:
             self.settings = self.settings.model_copy(update={"public_url": place.url})
-        configure_logs(self.settings)
+        # Two events a second would soon carry the greeting out of sight.
+        configure_logs(self.settings, least=logging.WARNING if demo else logging.INFO)
         database = open_database(self.settings)
         migrate(database)
         database.close()
@@ -78,6 +84,8 @@ class Embedded:
         self._bell = BellThread(self._runtime.bell)
         self._publisher = self._runtime.publisher()
         self._presence = self._runtime.presence(ProcessKind.WEB)
+        self._key = keys.find_key(self._runtime.services, self.api_key)
+        self._demo = self._make_demo() if demo else None
         self._codes = SignInCodes()
         app = create_app(self._runtime.services, self._publisher, limits(self.settings), self._codes)
         self._server = uvicorn.Server(
@@ -93,24 +101,32 @@ class Embedded:
 
     def dashboard_link(self) -> str:
         """Make a link that signs in with the API key, once."""
-        key = keys.find_key(self._runtime.services, self.api_key)
-        return f"{self.place.url}{DASHBOARD}/sign-in/{self._codes.make(key.id)}"
+        return f"{self.place.url}{DASHBOARD}/sign-in/{self._codes.make(self._key.id)}"
 
     def run(self, greeting: str) -> None:
         """Serve until SIGTERM or SIGINT; say `greeting` once requests are answered."""
         self._worker.start()
         self._bell.start()
         self._presence.start()
+        if self._demo:
+            self._demo.start()
         threading.Thread(target=self._greet, args=(greeting,), name="greeter", daemon=True).start()
         survive_signals(self._worker.in_flight)
         try:
             self._server.run(sockets=[self._socket])
         finally:
             self._presence.stop()
+            if self._demo:
+                self._demo.stop_publishing()
             self._publisher.stop()
             self._bell.stop()
             self._worker.stop()
+            if self._demo:
+                self._demo.close()
             self._runtime.close()
+
+    def _make_demo(self) -> Demo:
+        return Demo(self._runtime.services, self._publisher, self._key.tenant_id, data=self.place.data)
 
     def _greet(self, greeting: str) -> None:
         while not self._server.started:
@@ -276,7 +292,14 @@ def _first_tenant(services: Services) -> Tenant:
     return had if had is not None else tenants.create_tenant(services, name="default", by=COMMAND_LINE)
 
 
-def greeting(place: Place, api_key: str, dashboard: str) -> str:
+_ABOUT_DEMO = (
+    "",
+    "  Demo:             three integrations and a stream of orders. Accounting does not get its own:",
+    "                    find out why on the dashboard, mend its address, redrive its dead letters.",
+)
+
+
+def greeting(place: Place, api_key: str, dashboard: str, *, demo: bool = False) -> str:
     """Say where everything is, and give a command that can be pasted; `dashboard` is a link that signs in once."""
     body = '{"data":{"type":"event","event_type":"order.paid","payload":{"data":{"type":"order","id":"1"}}}}'
     return "\n".join(
@@ -287,6 +310,7 @@ def greeting(place: Place, api_key: str, dashboard: str) -> str:
             "                    (signs in once; later with the API key)",
             f"  API key:          {api_key}",
             f"  Data:             {place.data}",
+            *(_ABOUT_DEMO if demo else ()),
             "",
             "  Publish an event:",
             "",

@@ -267,8 +267,11 @@ class _Unbreakable:
             self._stream.flush()
 
 
-def configure_logs(settings: Settings) -> None:
-    """Write one structured line for each thing that happened to standard error; libraries' warnings too."""
+def configure_logs(settings: Settings, *, least: int = logging.INFO) -> None:
+    """Write one structured line for each thing that happened to standard error; libraries' warnings too.
+
+    What matters less than `least`, one of `logging`'s levels, is left out.
+    """
     last = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
@@ -282,7 +285,7 @@ def configure_logs(settings: Settings) -> None:
             structlog.processors.format_exc_info,
             last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unbreakable(sys.stderr))),
         cache_logger_on_first_use=True,
     )
