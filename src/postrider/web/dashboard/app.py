@@ -19,12 +19,16 @@ from . import (
     deliveries,
     event_types,
     events,
+    integration_form,
+    integration_secret,
+    integrations,
     jobs,
     overview,
     publish,
     resend,
     sign_in,
     tenants,
+    trials,
 )
 from .pages import ASSETS, HEADERS, Pages, link, show, show_to_guest
 from .session import Session, signed_in
@@ -39,6 +43,10 @@ ROUTERS = (
     resend.router,
     dead_letters.router,
     jobs.router,
+    integrations.router,
+    integration_form.router,
+    integration_secret.router,
+    trials.router,
     event_types.router,
     api_keys.router,
     tenants.router,

@@ -110,7 +110,11 @@
   const fold = () => document.querySelector(".menu")?.toggleAttribute("open", !narrow.matches);
   narrow.addEventListener("change", fold);
 
+  // A page that is shown once has another address: a reload leads there and sends nothing again.
+  const showOnce = (part) => part && history.replaceState(null, "", part.dataset.address);
+
   document.addEventListener("DOMContentLoaded", () => {
+    showOnce(document.querySelector("[data-address]"));
     fold();
     enliven(document);
   });
