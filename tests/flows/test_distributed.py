@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ from servers.redis import RedisServer
 
 from postrider.bell.app import DELIVER_TASK, make_app
 from postrider.pipeline.drain import FIRST_WINDOW
+from postrider.store import processes
+from postrider.store.engine import Database
+from postrider.store.processes import ProcessKind
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +93,26 @@ def test_rings_reach_workers_over_either_broker(
             receiver.wait_for(number, timeout=10)
 
         wait_until(delivered(deployment, 3), "all are delivered", seconds=10)
+
+
+def test_processes_tell_that_they_are_there(redis_deployment: Deployment, database_url: str) -> None:
+    """Each worker and web process is seen while it runs, and not any more once it was told to stop."""
+    with closing(Database(database_url)) as database:
+
+        def there() -> dict[ProcessKind, int]:
+            with database.read() as tx:
+                return {one.kind: one.pid for one in processes.any_tenant_list(tx)}
+
+        worker = redis_deployment.worker()
+        worker.wait_for("[queues]")
+        wait_until(lambda: len(there()) == 2, "both are there", seconds=30)
+        seen = there()
+
+        assert worker.terminate() == 0
+        redis_deployment.web.terminate()
+
+        assert seen == {ProcessKind.WORKER: worker.process.pid, ProcessKind.WEB: redis_deployment.web.process.pid}
+        assert there() == {}
 
 
 def test_a_stopped_worker_leaves_nothing_behind(redis_deployment: Deployment, receiver: Receiver) -> None:

@@ -8,7 +8,8 @@ from idle.count import PROCESSES, Asked, statements_of
 
 SECONDS = 30.0
 MOST = {"web process": (10, 10), "worker": (200, 75)}
-"""Statements and Redis commands a minute: a worker looks twice a second, and forgets once a minute."""
+"""Statements and Redis commands a minute: a worker looks twice a second, and forgets once a minute; each process writes
+four times that it is there."""
 LOG = """\
 @ LOG:  execute _pg3_0: SELECT EXISTS (SELECT *
 \tFROM events) AS anon_1
