@@ -31,7 +31,7 @@ from postrider.pipeline.fan_out import FanOut
 from postrider.pipeline.presence import Presence
 from postrider.pipeline.publish import Publisher
 from postrider.pipeline.sweep import Sweep
-from postrider.services import Ids, Options, Services
+from postrider.services import Ids, Knob, Options, Services
 from postrider.settings import Settings
 from postrider.store import bells, tenants
 from postrider.store.clock import DatabaseClock, SystemClock
@@ -124,6 +124,8 @@ def build(settings: Settings) -> Runtime:
             retention=timedelta(days=settings.retention_days),
             dead_letter_retention=timedelta(days=settings.dead_letter_retention_days),
             audit_retention=timedelta(days=settings.audit_days),
+            broker_kind=settings.broker_kind(),
+            knobs=tuple(Knob(*one) for one in settings.shown()),
         ),
         pepper=_pepper(database, box),
     )

@@ -41,6 +41,16 @@ class Ids:
 
 
 @dataclass(frozen=True, slots=True)
+class Knob:
+    """A setting as people may see it."""
+
+    name: str
+    """Of its variable in the environment."""
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The few knobs that use cases turn."""
 
@@ -49,6 +59,10 @@ class Options:
     retention: timedelta
     dead_letter_retention: timedelta
     audit_retention: timedelta = timedelta(days=365)
+    broker_kind: str = "in memory"
+    """Such as Redis."""
+    knobs: tuple[Knob, ...] = ()
+    """All settings but the secret ones."""
 
 
 @dataclass(frozen=True, slots=True)

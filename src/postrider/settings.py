@@ -8,7 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from postrider.domain.audit import plain_url
+
 SHORTEST_API_KEY = 24
+_BROKER_KINDS = {"redi": "Redis", "amqp": "RabbitMQ", "memory": "in memory"}
+"""By the URL's scheme, without the `s` that stands for TLS."""
 
 
 class Settings(BaseSettings):
@@ -116,9 +120,31 @@ class Settings(BaseSettings):
         """Give the allowed networks as such."""
         return [ip_network(text) for text in self.allowed_networks]
 
+    def broker_kind(self) -> str:
+        """Name the kind of broker."""
+        scheme = self.broker_url.get_secret_value().partition(":")[0]
+        return _BROKER_KINDS.get(scheme.removesuffix("s"), scheme)
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """Tell the settings that are no secrets: each one's variable, value and meaning; of a URL where it leads."""
+        fields = type(self).model_fields
+        open_to_all = [name for name, field in fields.items() if "SecretStr" not in repr(field.annotation)]
+        return [
+            (f"POSTRIDER_{name.upper()}", _told(name, getattr(self, name)), fields[name].description or "")
+            for name in open_to_all
+        ]
+
     def rate(self) -> tuple[int, int] | None:
         """Give the rate limit as an amount and the seconds that it is for."""
         return _rate(self.rate_limit) if self.rate_limit else None
+
+
+def _told(name: str, value: Any) -> str:
+    if value is None or value in ("", ()):
+        return ""
+    if name.endswith("_url"):
+        return plain_url(str(value)) or "set"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _rate(text: str) -> tuple[int, int]:

@@ -47,7 +47,7 @@ ROLES: Mapping[str, Role] = {
         "Accounting",
         "Demo: does not get its orders. Look at what its receiver answers, mend the address, redrive the dead letters.",
         ("order.fulfilled", "order.refunded"),
-        retry_waits=(1, 2),
+        retry_waits=(1,),
     ),
 }
 

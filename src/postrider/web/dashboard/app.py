@@ -27,6 +27,7 @@ from . import (
     publish,
     resend,
     sign_in,
+    system,
     tenants,
     trials,
 )
@@ -51,6 +52,7 @@ ROUTERS = (
     api_keys.router,
     tenants.router,
     audit_log.router,
+    system.router,
 )
 _WORDS = {404: "There is nothing here: it never was, or it was forgotten after its time, or it is another tenant's."}
 

@@ -38,6 +38,10 @@ STATUS_TONES = {
     "valid": "good",
     "expired": "off",
     "revoked": "off",
+    "answers": "good",
+    "away": "bad",
+    "up": "good",
+    "not seen": "bad",
 }
 
 
