@@ -17,13 +17,16 @@ from servers.receiver import Receiver
 from sqlalchemy import select, text
 
 from postrider.control import integrations as integration_control
+from postrider.domain.audit import Action
 from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
 from postrider.pipeline.publish import NewEvent, Publishing, store_group
 from postrider.pipeline.sweep import Sweep
-from postrider.store import claims
+from postrider.store import audit_log, claims, deliveries, standings
+from postrider.store import events as stored_events
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Database
+from postrider.store.events import EventFilter
 from postrider.store.jobs import JobKind
 from postrider.store.tables import events
 
@@ -103,8 +106,26 @@ def sweep(house: House) -> None:
     Sweep(house.services, wake=lambda _: None, fan_out=house.fan_out, every=timedelta(seconds=1)).turn()
 
 
+def read_beside_lists(scene: Scene) -> None:
+    """Read what the dashboard shows beside events, deliveries and dead letters."""
+    letters = DeliveryFilter(statuses=(DeliveryStatus.DEAD,), integration_id=scene.healthy[1], error=LETTER_ERROR)
+    with scene.database.read() as tx:
+        heads = stored_events.page(tx, scene.tenant, EventFilter(), before=None, limit=50)
+        standings.statuses_of_each(tx, scene.tenant, [head.id for head in heads])
+        for head in heads[:2]:
+            stored_events.waits(tx, scene.tenant, head.id)
+        for wanted in (DeliveryFilter(), letters):
+            ids = [one.id for one in deliveries.page(tx, scene.tenant, wanted, before=None, limit=101)]
+            assert ids
+            standings.last_attempts(tx, scene.tenant, ids)
+            standings.discarding_jobs(tx, scene.tenant, ids)
+            objects = [str(delivery_id) for delivery_id in ids]
+            audit_log.latest_of_each(tx, scene.tenant, objects, [Action.DELIVERY_DISCARDED], limit=100)
+
+
 def run_everything(scene: Scene, receiver: Receiver) -> None:
     run_lap(scene, lambda _: nullcontext())
+    read_beside_lists(scene)
     work(scene.house, receiver)
 
 
@@ -198,6 +219,7 @@ def test_sqlite_finds_all_by_an_index(sqlite: Database) -> None:
     """Nor does any walk over a table there: its steps are those of a page, or of a batch."""
     with filled_sqlite(sqlite) as scene, stepped(sqlite) as found:
         run_lap(scene, lambda _: nullcontext())
+        read_beside_lists(scene)
 
     assert len(found) > 30
     assert too_many_steps(found) == {}
