@@ -117,12 +117,10 @@ class Embedded:
         finally:
             self._presence.stop()
             if self._demo:
-                self._demo.stop_publishing()
+                self._demo.stop()
             self._publisher.stop()
             self._bell.stop()
             self._worker.stop()
-            if self._demo:
-                self._demo.close()
             self._runtime.close()
 
     def _make_demo(self) -> Demo:

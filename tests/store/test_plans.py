@@ -22,7 +22,7 @@ from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
 from postrider.pipeline.publish import NewEvent, Publishing, store_group
 from postrider.pipeline.sweep import Sweep
-from postrider.store import audit_log, claims, deliveries, standings
+from postrider.store import audit_log, claims, deliveries, event_types, standings, vitals
 from postrider.store import events as stored_events
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Database
@@ -121,6 +121,8 @@ def read_beside_lists(scene: Scene) -> None:
             standings.discarding_jobs(tx, scene.tenant, ids)
             objects = [str(delivery_id) for delivery_id in ids]
             audit_log.latest_of_each(tx, scene.tenant, objects, [Action.DELIVERY_DISCARDED], limit=100)
+        assert vitals.fan_out_queue(tx, scene.tenant).events == 0
+        assert event_types.observers(tx, scene.tenant)
 
 
 def run_everything(scene: Scene, receiver: Receiver) -> None:

@@ -24,8 +24,7 @@ class Receiver:
     def __init__(self, port: int, answer: Callable[[], Answer]) -> None:
         """Take the port, or any free one when it is taken or 0."""
         self._server = _listen(port, _handler(answer))
-        self._thread = threading.Thread(target=self._server.serve_forever, name="demo-receiver", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._server.serve_forever, name="demo-receiver", daemon=True).start()
 
     @property
     def port(self) -> int:
@@ -34,12 +33,6 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}{PATH}"
-
-    def close(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def answer_at_once() -> Answer:
@@ -59,8 +52,6 @@ def has_moved(to: str) -> Callable[[], Answer]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False
-    """A connection that is kept open for the next delivery must not hold up the end."""
     request_queue_size = 128
 
 

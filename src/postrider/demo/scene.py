@@ -53,7 +53,7 @@ ROLES: Mapping[str, Role] = {
 
 
 class Demo:
-    """Receivers that listen from the beginning, and a thread that publishes between `start` and `stop_publishing`."""
+    """Receivers that listen until the process ends, and a thread that publishes between `start` and `stop`."""
 
     def __init__(self, services: Services, publisher: Publisher, tenant_id: UUID, *, data: Path) -> None:
         """Find what was there at the last start, and make what was not."""
@@ -71,16 +71,11 @@ class Demo:
         """Begin to publish orders."""
         self._thread.start()
 
-    def stop_publishing(self) -> None:
+    def stop(self) -> None:
         """Publish no more; what was published can still arrive."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
-
-    def close(self) -> None:
-        """End the receivers."""
-        for receiver in self._receivers.values():
-            receiver.close()
 
     def _integration(self, name: str, known: UUID | None, moved: Mapping[int, int]) -> UUID:
         """Find the integration of the last start, or make it; lead it to where its receiver is now."""
