@@ -129,4 +129,12 @@ PATHS = (
     "/deliveries?error={error}",
     "/deliveries?before={old}",
     "/deliveries/{letter}",
+    "/integrations",
+    "/integrations?state=failing",
+    "/integrations?text=dead",
+    "/integrations?before={dead}",
+    "/integrations/{healthy}",
+    "/integrations/{dead}",
+    "/integrations/{healthy}/edit",
+    "/integrations/new/webhook",
 )

@@ -264,6 +264,32 @@ def test_series_of_several_integrations_come_together(database: Database) -> Non
     assert groups(database) == []
 
 
+@pytest.mark.parametrize("step", [QUARTER, HOUR, HOUR * 2, timedelta(days=1)])
+def test_attempts_of_several_are_those_of_their_series(database: Database, step: timedelta) -> None:
+    """What the database adds up is the same, step by step, as what the series have."""
+    for minute in range(0, 300, 13):
+        tell(database, at=START + MINUTE * minute, of=ONE, delivered=1, failed=minute % 3)
+        tell(database, at=START - MINUTE * minute, of=TWO, delivered=2)
+    tell(database, tenant=OTHER_TENANT, of=STRANGER, delivered=3)
+    fold(database)
+    asked = {"since": START - HOUR * 3, "until": START + HOUR * 4 + MINUTE, "step": step}
+
+    with database.read() as tx:
+        told = counts.attempts_of_each(tx, TENANT, [ONE, TWO, STRANGER], **asked)
+        whole = counts.series_of_each(tx, TENANT, [ONE, TWO, STRANGER], **asked)
+
+    assert {one: [(each.begins_at, each.delivered, each.failed) for each in its] for one, its in told.items()} == {
+        one: [(each.begins_at, each.delivered, each.failed) for each in its] for one, its in whole.items()
+    }
+    assert sum(each.failed for each in told[ONE]) > 0
+
+
+def test_attempts_are_told_by_the_quarter(database: Database) -> None:
+    """A finer step is a mistake of the caller."""
+    with database.read() as tx, pytest.raises(ValueError, match="quarters of an hour"):
+        counts.attempts_of_each(tx, TENANT, [ONE], since=START, until=START + HOUR, step=MINUTE)
+
+
 def test_a_total_goes_by_minutes_while_they_are_kept(database: Database) -> None:
     """What is older than `since` by minutes stays out of it, and what is forgotten by the minute is still in it."""
     tell(database, at=START - MINUTE * 5, delivered=1)

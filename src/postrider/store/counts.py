@@ -9,11 +9,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, func, literal_column, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Subquery,
+    cast,
+    extract,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    union_all,
+)
 
 from postrider.domain.latencies import Histogram, added, from_json, quantile
 
@@ -32,6 +46,7 @@ from .tables import (
 )
 from .types import Json
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OLDEST_OF = 1_000
 """Among so many that are due first the oldest of an integration is looked for."""
 
@@ -104,6 +119,47 @@ def series_of_each(
         rows[row.integration_id, begin_of(row.begins_at, step)].append(row)
     begins = list(_steps(begin, until, step))
     return {one: [_sum(begins_at, rows[one, begins_at]) for begins_at in begins] for one in integration_ids}
+
+
+def attempts_of_each(
+    tx: Transaction,
+    tenant_id: UUID,
+    integration_ids: Sequence[UUID],
+    *,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+) -> dict[UUID, list[Count]]:
+    """Tell of each in steps of whole quarters of an hour how many attempts arrived and failed, and nothing else.
+
+    The database adds up: a list of many integrations is read in a tenth of the time that their series take.
+    """
+    if step <= timedelta(0) or step % QUARTER:
+        raise ValueError("a step is a number of whole quarters of an hour")
+    begin, c = begin_of(since, step), counts.c
+    number = _number_of_step(tx, step).label("number")
+    query = select(c.integration_id, number, func.sum(c.delivered), func.sum(c.failed)).group_by(
+        c.integration_id, number
+    )
+    kept = (*_in_step(tenant_id, integration_ids, QUARTER), c.begins_at >= begin, c.begins_at < until)
+    found = {(one, int(place)): (int(well), int(ill)) for one, place, well, ill in tx.execute(query.where(*kept))}
+    steps = [(begins_at, (begins_at - _EPOCH) // step) for begins_at in _steps(begin, until, step)]
+    return {
+        one: [
+            Count(begins_at, delivered=well, failed=ill)
+            for begins_at, place in steps
+            for well, ill in (found.get((one, place), (0, 0)),)
+        ]
+        for one in integration_ids
+    }
+
+
+def _number_of_step(tx: Transaction, step: timedelta) -> ColumnElement[int]:
+    """Say in SQL in the how manyth step since 1970 a row begins; steps are the same as `begin_of` has them."""
+    if tx.dialect.name == "sqlite":
+        return type_coerce(counts.c.begins_at, BigInteger) // (step // timedelta(microseconds=1))
+    seconds = literal_column(str(int(step.total_seconds())), Integer())
+    return cast(func.floor(extract("epoch", counts.c.begins_at) / seconds), BigInteger)
 
 
 def total(tx: Transaction, tenant_id: UUID, *, integration_id: UUID | None, since: datetime, until: datetime) -> Count:

@@ -139,7 +139,7 @@ def test_a_page_tells_all_about_it_but_its_secrets(api: Api, pages: Visitor, rec
         assert words in page.text
     assert "The last 2 attempts failed" in page.text
     assert "The receiver failed inside" in page.text
-    assert page.links["HTTP 500"] == f"/dashboard/deliveries?integration_id={failing.id}&status=dead&error=http_500"
+    assert page.links["HTTP 500"] == f"/dashboard/dead-letters/group?integration_id={failing.id}&error=http_500"
     assert page.links["dead"] in {f"/dashboard/deliveries/{each.id}" for each in (one, other)}
     assert page.links["Has its address changed? Edit it"] == at(failing, "/edit")
     assert SECRET_KEY not in page.html
@@ -196,7 +196,7 @@ def test_it_is_deleted_by_typing_its_name(api: Api, pages: Visitor) -> None:
     wrong = pages.submit(asked, "/delete", name="old")
     done = pages.submit(asked, "/delete", name=" Old CRM ")
 
-    assert "1 deliveries that wait for it are discarded" in asked.text
+    assert "The delivery that waits for it is discarded." in asked.text
     assert (wrong.status, "This is not its name." in wrong.text) == (422, True)
     assert (done.path, "Old CRM is deleted." in done.text) == (LIST, True)
     assert pages.get(at(integration)).status == 404

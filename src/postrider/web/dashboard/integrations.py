@@ -33,7 +33,7 @@ from .notices import went_well
 from .pages import link, show
 from .session import FormDep, IntegrationReader, IntegrationWriter, Session
 
-PAGE = 40
+PAGE = 30
 RECENT = 20
 GROUPS = 20
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -104,7 +104,7 @@ def list_integrations(
 def _rows(tx: Transaction, tenant_id: UUID, found: Sequence[ListedIntegration], *, now: datetime) -> list[Row]:
     ids = [one.id for one in found]
     backlogs = counts.backlog_of_each(tx, tenant_id, ids)
-    hours = counts.series_of_each(tx, tenant_id, ids, since=now - DAY, until=now, step=HOUR)
+    hours = counts.attempts_of_each(tx, tenant_id, ids, since=now - DAY, until=now, step=HOUR)
     return [
         Row(one, state_of(one.health, enabled=one.enabled, now=now), backlogs[one.id], hours[one.id]) for one in found
     ]
@@ -135,15 +135,15 @@ def _doings(services: Services, session: Session, integration: Integration) -> M
     tenant_id, mine, now = session.tenant_id, integration.id, services.clock.now()
     may_look = session.may("deliveries:read")
     with services.database.read() as tx:
+        found = counts.attempts_of_each(tx, tenant_id, [mine], since=now - DAY, until=now, step=HOUR)
         standing = health.of(tx, [mine]).get(mine, health.NO_HEALTH)
-        (hours,) = counts.series_of_each(tx, tenant_id, [mine], since=now - DAY, until=now, step=HOUR).values()
         return {
             "health": standing,
             "state": state_of(
                 standing, enabled=integration.enabled, secrets_unreadable=integration.secrets_unreadable, now=now
             ),
-            "hours": hours,
-            "day": _sum(hours),
+            "hours": found[mine],
+            "day": _sum(found[mine]),
             "backlog": counts.backlog_of_each(tx, tenant_id, [mine])[mine],
             "oldest": counts.oldest_waiting(tx, tenant_id, mine),
             "groups": counts.letter_groups(tx, tenant_id, integration_id=mine, limit=GROUPS) if may_look else [],
