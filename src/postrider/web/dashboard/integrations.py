@@ -22,11 +22,11 @@ from postrider.store.counts import Count
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Transaction
 from postrider.store.integration_list import ListedIntegration, ListFilter
-from postrider.transports.configuration import secret_fields
 from postrider.web.auth import ServicesDep
 from postrider.web.integration_state import IntegrationState, state_of
 
 from . import policy_words
+from .configuration_fields import FormField, Kind, fields_of, texts_of
 from .filters import PageFilter
 from .integration_form import SECTION, TITLES
 from .notices import went_well
@@ -73,7 +73,7 @@ class Setting:
     """A field of the configuration, as it may be shown."""
 
     label: str
-    value: Any
+    text: str
     secret: bool
 
 
@@ -167,13 +167,20 @@ def _settings(services: Services, integration: Integration) -> list[Setting]:
     shown = integrations.document(services, integration, for_writer=False)["configuration"]
     if not shown:
         return []
-    model = services.transports.get(integration.integration_type).configuration_model
-    secrets = secret_fields(model)
+    fields = fields_of(services.transports.get(integration.integration_type).configuration_model)
+    texts = texts_of(fields, shown)
     return [
-        Setting(info.title or name, shown[name], name in secrets)
-        for name, info in model.model_fields.items()
-        if name in shown
+        Setting(field.label, _said(field, shown[field.name], texts[field.key]), field.secret)
+        for field in fields
+        if field.name in shown
     ]
+
+
+def _said(field: FormField, value: object, text: str) -> str:
+    if field.secret:
+        # Only text has a mask; of anything else nothing is shown.
+        return value if isinstance(value, str) else "set"
+    return text or ("no" if field.kind is Kind.CHECK else "")
 
 
 @router.post("/integrations/{integration_id:uuid}/enable")
