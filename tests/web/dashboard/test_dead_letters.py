@@ -189,6 +189,18 @@ def test_a_wrong_form_is_told_at_its_field(
     assert api.data("/v2/jobs") == []
 
 
+def test_a_wrong_form_leads_back_to_its_own_page_of_the_list(api: Api, receiver: Receiver, pages: Visitor) -> None:
+    """What was checked on it is checked still."""
+    older, newer = dead(api, receiver, 2)
+    page = pages.get(f"{GROUP}?before={newer.id}")
+
+    again = pages.submit(page, "/redrive", id=older.id, rate="fast")
+
+    assert again.status == 422
+    assert ("id", str(older.id)) in again.form("/redrive").fields
+    assert f'value="{newer.id}" aria-label' not in again.html
+
+
 def test_a_form_that_names_nonsense_moves_nothing(api: Api, receiver: Receiver, pages: Visitor) -> None:
     """A filter that cannot be read is not taken for none."""
     dead(api, receiver, 1)
