@@ -68,7 +68,8 @@
   function chart(place, { times, series, unit }) {
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-    const say = (_, value) => (value === null || value === undefined ? "–" : `${Math.round(value * 10) / 10}${unit}`);
+    const said = (value) => (unit === " ms" && value >= 1000 ? `${(value / 1000).toLocaleString("en")} s` : `${(Math.round(value * 10) / 10).toLocaleString("en")}${unit}`);
+    const say = (_, value) => (value === null || value === undefined ? "–" : said(value));
     return new uPlot(
       {
         width: place.clientWidth,
@@ -76,7 +77,7 @@
         legend: { live: true },
         cursor: { y: false },
         scales: { y: { range: (_, low, high) => [0, unit === "%" ? 104 : Math.max(high * 1.05, 1)] } },
-        axes: [{ ...axis, values: (_, marks) => marks.map(clock(times)) }, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${mark.toLocaleString()}${unit}`) }],
+        axes: [{ ...axis, size: 30, values: (_, marks) => marks.map(clock(times)) }, { ...axis, size: 62, values: (_, marks) => marks.map(said) }],
         series: [
           { label: "UTC", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "–") },
           ...series.map(({ label, tone, fill }) => ({
