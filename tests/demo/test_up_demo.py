@@ -85,6 +85,7 @@ def test_the_greeting_stays_in_sight(demo: Running, port: int) -> None:
     assert "attempt.finished" not in demo.text()
 
 
+@pytest.mark.long
 def test_a_second_start_finds_what_the_first_has_made(tmp_path: Path, port: int) -> None:
     """The same three integrations and ports; what was mended stays so, what was deleted is there again."""
     with started(port, tmp_path) as process, Api(port).ready() as api:
@@ -105,6 +106,7 @@ def test_a_second_start_finds_what_the_first_has_made(tmp_path: Path, port: int)
         assert second["Accounting"]["configuration"]["url"] == healthy
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_replaced(tmp_path: Path, port: int) -> None:
     """The receiver goes to another one, and the integrations that lead to it follow."""
     with started(port, tmp_path) as process, Api(port).ready() as api:
@@ -125,6 +127,7 @@ def test_a_port_that_is_taken_is_replaced(tmp_path: Path, port: int) -> None:
     assert second["Analytics"]["configuration"]["url"] == first["Analytics"]["configuration"]["url"]
 
 
+@pytest.mark.long
 def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path, port: int) -> None:
     """It is the demo's own; a broken one must not keep `up` from starting."""
     (tmp_path / "data").mkdir()

@@ -8,7 +8,7 @@ import pytest
 from api import Api
 from playwright.sync_api import Browser
 from servers.receiver import Receiver
-from web.browser.watched import Watched
+from web.browser.watched import COLORS_ONLY, Watched
 
 from postrider.control import integrations
 from postrider.domain.delivery import DeliveryStatus
@@ -16,6 +16,7 @@ from postrider.pipeline import redrive
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.jobs import JobKind
 
+NOT_THERE = "/deliveries/nothing"
 PAGES = [
     "/",
     "/?window=7d",
@@ -40,7 +41,7 @@ PAGES = [
     "/deliveries/{delivery}",
     "/deliveries/{delivery}?attempt=1",
     "/deliveries/{delivery}/resend",
-    "/deliveries/nothing",
+    NOT_THERE,
     "/dead-letters",
     "/dead-letters/group",
     "/dead-letters/group?error={error}",
@@ -89,30 +90,58 @@ def places_of(shop: Api) -> dict[str, object]:
     }
 
 
-@pytest.fixture(params=["light", "dark"])
-def window(chromium_browser: Browser, shop: Api, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    with Watched(chromium_browser, shop, color_scheme=request.param) as opened:
+@pytest.fixture
+def light(chromium_browser: Browser, shop: Api) -> Iterator[Watched]:
+    with Watched(chromium_browser, shop, color_scheme="light") as opened:
         yield opened
 
 
-def test_nobody_is_kept_out(window: Watched) -> None:
-    """No page has an accessibility violation that axe-core finds, or is wider than a small telephone."""
-    places = places_of(window.api)
-    window.open("/sign-in")
-    found = {"/sign-in": window.violations()}
-    window.sign_in()
-    statuses: dict[str, int] = {}
-    for path in PAGES:
-        window.page.set_viewport_size({"width": 1280, "height": 900})
-        answer = window.open(path.format(**places))
-        found[path] = window.violations()
-        window.page.set_viewport_size({"width": 380, "height": 800})
-        if wider := window.overflow():
-            found[path].append(f"{wider} px wider than the window")
-        statuses[path] = answer.status
-        if answer.status >= 400:
-            # The browser says so itself.
-            window.complaints.clear()
+@pytest.fixture
+def dark(chromium_browser: Browser, shop: Api) -> Iterator[Watched]:
+    with Watched(chromium_browser, shop, color_scheme="dark") as opened:
+        yield opened
 
-    assert statuses == dict.fromkeys(statuses, 200) | {"/deliveries/nothing": 404}
+
+def test_nobody_is_kept_out(light: Watched) -> None:
+    """No page has an accessibility violation that axe-core finds, or is wider than a small telephone."""
+    light.open("/sign-in")
+    found = {"/sign-in": light.violations()}
+    light.sign_in()
+    for path, address in addresses_of(light.api).items():
+        light.page.set_viewport_size({"width": 1280, "height": 900})
+        answer = light.open(address)
+        found[path] = light.violations()
+        light.page.set_viewport_size({"width": 380, "height": 800})
+        if wider := light.overflow():
+            found[path].append(f"{wider} px wider than the window")
+        check_status(light, path, answer.status)
+
     assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+@pytest.mark.long
+def test_everything_is_read_in_the_dark(dark: Watched) -> None:
+    """In the dark theme, whose colors are others, every text stands out from what is behind it."""
+    dark.sign_in()
+    found = {}
+    for path, address in addresses_of(dark.api).items():
+        answer = dark.open(address)
+        found[path] = dark.violations(COLORS_ONLY)
+        check_status(dark, path, answer.status)
+
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def addresses_of(shop: Api) -> dict[str, str]:
+    """Give every page's address in this shop."""
+    places = places_of(shop)
+    return {path: path.format(**places) for path in PAGES}
+
+
+def check_status(window: Watched, path: str, status: int) -> None:
+    """See that it is the page that was meant."""
+    expected = 404 if path == NOT_THERE else 200
+    assert (path, status) == (path, expected)
+    if expected >= 400:
+        # The browser says so itself.
+        window.complaints.clear()

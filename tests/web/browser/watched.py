@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,7 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response
 
 WAIT_MS = 15_000
-_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+ALL_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+COLORS_ONLY = ("color-contrast",)
 
 
 class Watched:
@@ -50,9 +52,10 @@ class Watched:
     def heading(self) -> str:
         return self.page.get_by_role("heading", level=1).inner_text()
 
-    def violations(self) -> list[str]:
+    def violations(self, rules: Sequence[str] = ALL_RULES) -> list[str]:
         """Say what keeps somebody out of the page as it is now, by axe-core."""
-        found = Axe().run(self.page, options=_RULES).response["violations"]
+        options = {"runOnly": list(rules), "resultTypes": ["violations"]}
+        found = Axe().run(self.page, options=options).response["violations"]
         return [
             f"{one['id']}: {node['html'][:160]} ({node['failureSummary']})" for one in found for node in one["nodes"]
         ]
