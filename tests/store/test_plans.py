@@ -22,11 +22,21 @@ from postrider.domain.delivery import DeliveryStatus
 from postrider.pipeline import redrive
 from postrider.pipeline.publish import NewEvent, Publishing, store_group
 from postrider.pipeline.sweep import Sweep
-from postrider.store import audit_log, claims, deliveries, event_types, standings, vitals
+from postrider.store import (
+    audit_log,
+    claims,
+    counts,
+    deliveries,
+    event_types,
+    integration_list,
+    standings,
+    vitals,
+)
 from postrider.store import events as stored_events
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.engine import Database
 from postrider.store.events import EventFilter
+from postrider.store.integration_list import ListFilter
 from postrider.store.jobs import JobKind
 from postrider.store.tables import events
 
@@ -123,6 +133,12 @@ def read_beside_lists(scene: Scene) -> None:
             audit_log.latest_of_each(tx, scene.tenant, objects, [Action.DELIVERY_DISCARDED], limit=100)
         assert vitals.fan_out_queue(tx, scene.tenant).events == 0
         assert event_types.observers(tx, scene.tenant)
+        assert integration_list.page(tx, scene.tenant, ListFilter(failing=True), behind=None, limit=31)
+        assert integration_list.standings(tx, scene.tenant).failing
+        assert integration_list.troubled(tx, scene.tenant, limit=10)
+        until = scene.house.clock.now()
+        since = until - timedelta(days=1)
+        counts.attempts_of_each(tx, scene.tenant, scene.healthy, since=since, until=until, step=timedelta(hours=1))
 
 
 def run_everything(scene: Scene, receiver: Receiver) -> None:

@@ -42,6 +42,13 @@ class Health:
 
 
 NO_HEALTH = Health()
+FAILS = or_(
+    _STATE.failing_since.is_not(None),
+    _STATE.breaker_opened_at.is_not(None),
+    (_STATE.last_error == SECRETS_UNREADABLE)
+    & (_STATE.last_success_at.is_(None) | (_STATE.last_success_at < _STATE.last_failure_at)),
+)
+"""Says in SQL that nothing arrived since the last failure, or that the secrets could not be read."""
 
 
 def _all() -> Select[Any]:

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from postrider.domain.access import Permission
-from postrider.store import attention, counts, events, integrations
+from postrider.store import counts, events, integration_list, integrations
 from postrider.store.counts import Count
 from postrider.web.auth import ServicesDep
+from postrider.web.integration_state import state_of
 
 from .pages import show
 from .session import DeliveryReader
@@ -58,11 +59,10 @@ def overview(request: Request, services: ServicesDep, session: DeliveryReader, n
             "letters": counts.letters(tx, tenant_id),
             "backlog": counts.backlog(tx, tenant_id),
             "oldest": counts.oldest_waiting(tx, tenant_id),
-            "failing": attention.count_troubled(tx, tenant_id),
-            "integrations": integrations.count(tx, tenant_id),
+            "standings": integration_list.standings(tx, tenant_id),
             "any_event": bool(events.page(tx, tenant_id, events.EventFilter(), before=None, limit=1)),
         }
-        troubled = attention.troubled(tx, tenant_id, limit=MOST_TROUBLED)
+        troubled = integration_list.troubled(tx, tenant_id, limit=MOST_TROUBLED)
         heads = integrations.heads(tx, tenant_id, {group.integration_id for group in groups})
     return show(
         request,
@@ -74,7 +74,7 @@ def overview(request: Request, services: ServicesDep, session: DeliveryReader, n
         steps=steps,
         total=total,
         charts=charts_of(steps, window.step),
-        troubled=troubled,
+        troubled=[(one, state_of(one.health, enabled=one.enabled, now=now)) for one in troubled],
         groups=groups,
         heads=heads,
         publishes=session.caller.may(Permission.EVENTS_PUBLISH),
@@ -122,4 +122,4 @@ def _chart(
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+    return None if value is None else round(value, 4)

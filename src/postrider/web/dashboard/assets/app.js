@@ -68,7 +68,7 @@
   function chart(place, { times, series, unit }) {
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-    const said = (value) => (unit === " ms" && value >= 1000 ? `${(value / 1000).toLocaleString("en")} s` : `${(Math.round(value * 10) / 10).toLocaleString("en")}${unit}`);
+    const said = (value) => (unit === " ms" && value >= 1000 ? `${(value / 1000).toLocaleString("en")} s` : `${(Math.round(value * 100) / 100).toLocaleString("en")}${unit}`);
     const say = (_, value) => (value === null || value === undefined ? "–" : said(value));
     return new uPlot(
       {
