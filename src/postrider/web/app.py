@@ -37,7 +37,7 @@ from .dashboard.session import PATH as DASHBOARD
 from .dashboard.sign_in_codes import SignInCodes
 from .head import HeadAsGet
 from .limits import KeyLimit, Limits, SignInLimit
-from .openapi import TAGS, Described, operation_id
+from .openapi import TAGS, Described
 from .request_log import RequestLog
 
 # The hot route stands first.
@@ -72,8 +72,6 @@ def create_app(
         version="2",
         summary="Delivers events by webhook, SQS or STOMP, or keeps them with the reason.",
         openapi_tags=TAGS,
-        generate_unique_id_function=operation_id,
-        responses={"default": {"model": errors.Errors, "description": "What is wrong, and where."}},
         # The pages that FastAPI would show fetch their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -90,9 +88,7 @@ def create_app(
     app.add_middleware(RequestLog)
     app.add_middleware(HeadAsGet)
     errors.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
-    app.router.routes.append(Route(DASHBOARD, _to_dashboard))
+    app.router.routes += [*app.state.routes, Route(DASHBOARD, _to_dashboard)]
     app.mount(DASHBOARD, create_dashboard(app, codes or SignInCodes()))
     return app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from .api.integration_schemas import COMPONENTS
@@ -82,6 +82,20 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def operation_id(route: APIRoute) -> str:
     """Name an operation as its function is named: so will be the functions of clients made from the document."""
     return route.name
+
+
+def operations(tag: str, **more: Any) -> APIRouter:
+    """Make a router for the operations of one kind.
+
+    All that holds for them is said here, so that an app takes the routes as they are. Were it said to the app, the
+    framework would make every route a second time for each app, while its first caller waits.
+    """
+    return APIRouter(
+        tags=[tag],
+        generate_unique_id_function=operation_id,
+        responses={"default": {"model": Errors, "description": "What is wrong, and where."}},
+        **more,
+    )
 
 
 class Described(FastAPI):

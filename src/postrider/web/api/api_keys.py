@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import Field
 
 from postrider.control import keys
@@ -16,12 +16,13 @@ from postrider.domain.errors import InvalidInput, NotFound, NotPermitted
 from postrider.services import Services
 from postrider.store import api_keys, tenants
 from postrider.web.auth import Authenticator, ServicesDep, require
+from postrider.web.openapi import operations
 
 from .fields import Body, Given, Meta, Moment, Name, One, Shown
 from .paging import Listed, PageDep, listed
 from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["API keys"], route_class=StrictJsonRoute)
+router = operations("API keys", route_class=StrictJsonRoute)
 Manager = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 """Who may change what a tenant sends may say who else does."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from postrider.domain.access import Actor, ActorKind, Caller, Permission
@@ -14,11 +14,12 @@ from postrider.domain.errors import NotPermitted
 from postrider.store import audit_log
 from postrider.store.audit_log import AuditFilter
 from postrider.web.auth import ServicesDep, require
+from postrider.web.openapi import operations
 
 from .fields import Meta, Moment, Word
 from .paging import Listed, PageQuery, listed
 
-router = APIRouter(tags=["Audit log"])
+router = operations("Audit log")
 Reader = Annotated[Caller, Depends(require(Permission.INTEGRATIONS_WRITE))]
 """Who may change what a tenant sends, and who else does, may see who did."""
 

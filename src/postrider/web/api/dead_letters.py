@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
@@ -15,6 +15,7 @@ from postrider.store import deliveries
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.jobs import JobKind
 from postrider.web.auth import ServicesDep
+from postrider.web.openapi import operations
 
 from .deliveries import DeliveryDocument, Reader, Redriver, reason_of
 from .fields import Body, EventTypeName, Given, Moment, One, Text, Word
@@ -25,7 +26,7 @@ from .strict_json import StrictJsonRoute
 MOST_IDS = 1_000
 SLOWEST, FASTEST = 0.01, 10_000.0
 
-router = APIRouter(tags=["Dead letters"], route_class=StrictJsonRoute)
+router = operations("Dead letters", route_class=StrictJsonRoute)
 
 
 class _Which(Given):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field, StrictBool
 
 from postrider.control.texts import LONGEST_REASON, short_text
@@ -19,13 +19,13 @@ from postrider.store.deliveries import DeliveryFilter
 from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
 from postrider.web.explain import explain, target_of
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from .fields import Body, Changed, ChangingMeta, EventTypeName, Given, Moment, One, Shown, Text, Word
 from .paging import Listed, PageQuery, listed
 from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Deliveries"], route_class=StrictJsonRoute)
+router = operations("Deliveries", route_class=StrictJsonRoute)
 Reader = Annotated[Caller, Depends(require(Permission.DELIVERIES_READ))]
 Redriver = Annotated[Caller, Depends(require(Permission.DELIVERIES_REDRIVE))]
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import Field
 
 from postrider.control import event_types
 from postrider.control.event_types import KnownTypes, Listed
 from postrider.domain.access import Caller, Permission
 from postrider.web.auth import ServicesDep, require
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from .fields import EVENT_TYPE_SCHEMA, Body, Given, Meta, One, Shown, Text
 from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Event types"], route_class=StrictJsonRoute)
+router = operations("Event types", route_class=StrictJsonRoute)
 
 
 class EventTypeDocument(Shown):

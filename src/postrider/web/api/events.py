@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -20,14 +20,14 @@ from postrider.store.deliveries import DeliveryFilter
 from postrider.store.events import EventFilter
 from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from .deliveries import DeliveryDocument
 from .fields import Body, EventTypeName, Given, Meta, Moment, One, Shown
 from .paging import Listed, PageDep, PageQuery, listed
 from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Events"], route_class=StrictJsonRoute)
+router = operations("Events", route_class=StrictJsonRoute)
 Reader = Annotated[Caller, Depends(require(Permission.EVENTS_READ))]
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from postrider.domain.errors import Unavailable
 from postrider.store.migrate import is_current
 from postrider.web.auth import ServicesDep
+from postrider.web.openapi import operations
 
 from .fields import Shown
 
-router = APIRouter(tags=["Health"])
+router = operations("Health")
 
 
 class Alive(Shown):

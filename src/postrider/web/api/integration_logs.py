@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.responses import JSONResponse
 
 from postrider.domain.access import Caller, Permission
@@ -16,6 +16,7 @@ from postrider.domain.outcome import Verdict
 from postrider.store import deliveries, integrations
 from postrider.store.engine import Transaction
 from postrider.web.auth import ServicesDep, require
+from postrider.web.openapi import operations
 
 from . import integration_schemas as schemas
 from .integrations import PATH
@@ -27,7 +28,7 @@ NO_STATUS = 0
 Reader = Annotated[Caller, Depends(require(Permission.DELIVERIES_READ))]
 
 # The ids are matched as such, so that `/logs` is never taken for one, whichever router comes first.
-router = APIRouter(prefix=PATH, tags=["Integrations"])
+router = operations("Integrations", prefix=PATH)
 
 
 @router.get("/logs", responses=schemas.several("IntegrationLog"))

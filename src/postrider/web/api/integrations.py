@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import Body, Depends
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictInt
 
@@ -22,7 +22,7 @@ from postrider.store import health as health_store
 from postrider.store.health import NO_HEALTH, SECRETS_UNREADABLE, Health
 from postrider.web.auth import ServicesDep, require
 from postrider.web.integration_state import state_of
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from . import fields
 from . import integration_schemas as schemas
@@ -46,7 +46,7 @@ class Rotation(fields.Given):
     """For so long messages are signed with the old secret too; 0 ends all old ones at once."""
 
 
-router = APIRouter(prefix=PATH, tags=["Integrations"], route_class=StrictJsonRoute)
+router = operations("Integrations", prefix=PATH, route_class=StrictJsonRoute)
 
 
 @router.get("", responses=schemas.several("Integration", total=True))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from postrider.domain.access import Caller
 from postrider.domain.delivery import DeliveryStatus
@@ -18,13 +18,13 @@ from postrider.store.deliveries import DeliveryFilter
 from postrider.store.jobs import Job, JobKind, JobStatus
 from postrider.web.auth import ServicesDep
 from postrider.web.errors import NOT_FOUND
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from .deliveries import Reader, Redriver
 from .fields import Changed, ChangingMeta, One, Shown
 from .paging import Listed, PageDep, listed
 
-router = APIRouter(tags=["Jobs"])
+router = operations("Jobs")
 
 
 class FilterDocument(Shown):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 
 from postrider.control import keys, tokens
 from postrider.domain.access import ApiKey
@@ -12,7 +12,7 @@ from postrider.domain.errors import InvalidInput, NotAuthenticated
 from postrider.services import Services
 from postrider.web.auth import Authenticator, ServicesDep
 from postrider.web.limits import host_of
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from .fields import Shown
 
@@ -35,7 +35,7 @@ _BODY: dict[str, Any] = {
     }
 }
 GRANT: Literal["client_credentials"] = "client_credentials"
-router = APIRouter(tags=["Access tokens"])
+router = operations("Access tokens")
 
 
 class AccessToken(Shown):

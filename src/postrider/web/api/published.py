@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -24,7 +24,7 @@ from postrider.domain.observe import NAME_LENGTH
 from postrider.pipeline.publish import NewEvent, Published, Publisher, Publishing
 from postrider.web import errors, metrics
 from postrider.web.auth import authenticate
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from . import cloudevents, content, publishing
 from .content import Form
@@ -36,7 +36,7 @@ _PLACES = {Form.NATIVE: "data.", Form.CLOUDEVENT: "", Form.CLOUDEVENTS: "", Form
 
 PATH = "/v2/events"
 
-router = APIRouter(tags=["Events"])
+router = operations("Events")
 
 
 @router.post(PATH, openapi_extra=OPERATION, status_code=202, responses=answers(409))

@@ -6,21 +6,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 from postrider.domain.errors import InvalidInput
 from postrider.pipeline import exact_json
 from postrider.pipeline.resend import resend
 from postrider.web.auth import ServicesDep
-from postrider.web.openapi import answers
+from postrider.web.openapi import answers, operations
 
 from .content import JSON, check_json
 from .deliveries import Redriver
 from .events import EventDocument, document
 from .fields import One
 
-router = APIRouter(tags=["Deliveries"])
+router = operations("Deliveries")
 _NOTHING = msgspec.Raw(b"")
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
 from postrider.control.tenants import create_tenant
 from postrider.domain.access import Caller, Permission
 from postrider.store import tenants
 from postrider.store.tenants import Tenant
 from postrider.web.auth import ServicesDep, require
+from postrider.web.openapi import operations
 
 from .fields import Body, Given, Line, Meta, Name, One, Shown
 from .paging import Listed, PageDep, listed
 from .strict_json import StrictJsonRoute
 
-router = APIRouter(tags=["Tenants"], route_class=StrictJsonRoute)
+router = operations("Tenants", route_class=StrictJsonRoute)
 Operator = Annotated[Caller, Depends(require(Permission.TENANTS_MANAGE))]
 
 

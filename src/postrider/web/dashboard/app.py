@@ -31,7 +31,7 @@ from . import (
     tenants,
     trials,
 )
-from .pages import ASSETS, HEADERS, Pages, link, show, show_to_guest
+from .pages import ASSETS, HEADERS, link, show, show_to_guest
 from .session import Session, signed_in
 from .sign_in_codes import SignInCodes
 
@@ -64,14 +64,13 @@ def create_dashboard(app: FastAPI, codes: SignInCodes) -> FastAPI:
     dashboard.state.authenticator = app.state.authenticator
     dashboard.state.publisher = app.state.publisher
     dashboard.state.known_types = app.state.known_types
-    dashboard.state.pages = Pages()
     dashboard.state.codes = codes
     dashboard.add_exception_handler(PostriderError, _own)
     dashboard.add_exception_handler(HTTPException, _http)
     dashboard.add_exception_handler(RequestValidationError, _invalid)
     dashboard.add_exception_handler(Exception, _failed)
-    for router in ROUTERS:
-        dashboard.include_router(router)
+    # Included routers would be made again for each app, when its first page is asked for.
+    dashboard.router.routes += [route for router in ROUTERS for route in router.routes]
     dashboard.mount("/assets", Assets(directory=ASSETS), name="assets")
     return dashboard
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,43 +40,43 @@ HEADERS: Mapping[str, str] = {
 """Of every page. What a page holds is for one pair of eyes, and runs no script but our own files."""
 
 
-class Pages:
-    """The templates of one app."""
+@cache
+def _templates() -> Environment:
+    """Give the templates, which know nothing of any app: a process reads each once."""
+    templates = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "error_title": error_words.title,
+        "exact": words.exact,
+        "form_moment": words.form_moment,
+        "meaning": error_words.meaning,
+        "milliseconds": words.milliseconds,
+        "number": words.number,
+        "options": _options,
+        "percent": words.percent,
+        "pretty_json": words.pretty_json,
+        "size": words.size,
+        "targets": _targets,
+        "tone": words.tone,
+    }
+    templates.globals |= {
+        "root": PATH,
+        "version": version("postrider"),
+        "assets": f"{PATH}/assets",
+        "edition": _edition(),
+        "form_token_field": FORM_TOKEN,
+        "link": link,
+    }
+    return templates
 
-    def __init__(self) -> None:
-        self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {
-            "error_title": error_words.title,
-            "exact": words.exact,
-            "form_moment": words.form_moment,
-            "meaning": error_words.meaning,
-            "milliseconds": words.milliseconds,
-            "number": words.number,
-            "options": _options,
-            "percent": words.percent,
-            "pretty_json": words.pretty_json,
-            "size": words.size,
-            "targets": _targets,
-            "tone": words.tone,
-        }
-        self._templates.globals |= {
-            "root": PATH,
-            "version": version("postrider"),
-            "assets": f"{PATH}/assets",
-            "edition": _edition(),
-            "form_token_field": FORM_TOKEN,
-            "link": link,
-        }
 
-    def render(self, name: str, **context: Any) -> str:
-        """Fill a template in."""
-        return self._templates.get_template(name).render(context)
+def _render(name: str, **context: Any) -> str:
+    return _templates().get_template(name).render(context)
 
 
 def _options(values: Iterable[str]) -> list[tuple[str, str]]:
@@ -104,7 +105,7 @@ def show(
 ) -> HTMLResponse:
     """Answer with a page: the template `name`, with `section` as the entry of the navigation that it belongs to."""
     services = services_of(request)
-    text = _pages(request).render(
+    text = _render(
         name,
         **_common(request, services),
         session=session,
@@ -123,7 +124,7 @@ def show_to_guest(request: Request, name: str, *, status: int = 200, **context: 
     """Answer with a page for somebody who is not signed in."""
     services, guest = services_of(request), welcome_guest(request)
     token = sessions.form_token(services.pepper, guest)
-    text = _pages(request).render(name, **_common(request, services), session=None, form_token=token, **context)
+    text = _render(name, **_common(request, services), session=None, form_token=token, **context)
     response = HTMLResponse(text, status, HEADERS)
     keep_guest(request, response, guest)
     return response
@@ -133,8 +134,3 @@ def _common(request: Request, services: Services) -> dict[str, Any]:
     now = services.clock.now()
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return {"now": now, "here": here, "ago": lambda moment: words.ago(moment, now)}
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
