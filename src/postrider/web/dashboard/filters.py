@@ -14,7 +14,10 @@ from postrider.web.api.fields import EventTypeName, Word
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is too far away") from None
 
 
 When = Annotated[datetime, AfterValidator(_in_utc)]
@@ -32,7 +35,8 @@ class PageFilter(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _leave_out_what_is_empty(cls, given: Any) -> Any:
-        return {name: value for name, value in given.items() if value not in {"", None}}
+        # What is not known may be a list: it was given more than once.
+        return {name: value for name, value in given.items() if value != "" and value is not None}
 
     def told(self) -> dict[str, Any]:
         """Give what narrows the list, for the addresses of its other pages."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
@@ -12,6 +13,9 @@ _SPANS = ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second"))
 _SOON = 3
 _BINARY = 1024
 _SLOW_MS = 10_000
+_GROWTH, _SHORT = 4, 16_384
+"""So many times longer a JSON text may become when it is laid out, and so many letters more when it is short."""
+_HALVES = re.compile("[\ud800-\udfff]")
 
 STATUS_TONES = {
     "delivered": "good",
@@ -119,30 +123,64 @@ def tone(status: str) -> str:
 
 
 def pretty_json(text: str | bytes) -> str:
-    """Lay JSON out for reading, its numbers as they were written; anything else stays as it is."""
+    """Lay JSON out for reading: its numbers as they were written, and members of one name all there.
+
+    Anything else stays as it is, and so does what would become much longer by it.
+    """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
+    layout = _Layout(room=len(text) * _GROWTH + _SHORT)
     try:
         # Numbers stay text, so that 1.10 is shown as 1.10.
-        value = json.loads(text, parse_float=_Number, parse_int=_Number)
+        layout.add(json.loads(text, parse_float=_Number, parse_int=_Number, object_pairs_hook=_Members), "")
     except (ValueError, RecursionError):
         return text
-    return _laid_out(value, "")
+    return "".join(layout.parts)
 
 
 class _Number(str):
     __slots__ = ()
 
 
-def _laid_out(value: object, indent: str) -> str:
-    inner = indent + "  "
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict) and value:
-        members = [
-            f"{inner}{json.dumps(name, ensure_ascii=False)}: {_laid_out(one, inner)}" for name, one in value.items()
-        ]
-        return "{\n" + ",\n".join(members) + f"\n{indent}}}"
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(inner + _laid_out(one, inner) for one in value) + f"\n{indent}]"
-    return json.dumps(value, ensure_ascii=False)
+class _Members(list[tuple[str, object]]):
+    __slots__ = ()
+
+
+class _Layout:
+    """JSON as it is laid out; ValueError when it is more than the room for it, which deep nesting soon fills."""
+
+    def __init__(self, *, room: int) -> None:
+        self.parts: list[str] = []
+        self._room = room
+
+    def add(self, value: object, indent: str) -> None:
+        if isinstance(value, _Number):
+            self._put(value)
+        elif isinstance(value, list) and value:
+            self._add_all(value, indent)
+        else:
+            self._put("{}" if isinstance(value, _Members) else _in_json(value))
+
+    def _add_all(self, value: list[object], indent: str) -> None:
+        begin, end = "{}" if isinstance(value, _Members) else "[]"
+        inner, before = f"{indent}  ", begin
+        for one in value:
+            self._put(f"{before}\n{inner}")
+            if isinstance(value, _Members):
+                name, one = one  # noqa: PLW2901 - a member is its name and its value
+                self._put(f"{_in_json(name)}: ")
+            self.add(one, inner)
+            before = ","
+        self._put(f"\n{indent}{end}")
+
+    def _put(self, part: str) -> None:
+        self._room -= len(part)
+        if self._room < 0:
+            raise ValueError
+        self.parts.append(part)
+
+
+def _in_json(value: object) -> str:
+    """Write a text, or what is neither number, list nor object; no page can hold half a letter: it stays escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.dumps(value) if _HALVES.search(text) else text
