@@ -16,7 +16,7 @@ _STATUSES = {
     415: "The receiver does not take JSON at this address: check the integration's URL.",
     422: "The receiver found the event's content wrong: correct it with “Edit and resend”.",
     429: "The receiver gets too many requests: set a rate limit in the integration.",
-    500: "The receiver failed inside: its own log tells why.",
+    500: "The receiver failed inside: its answer or its own log tells why.",
     502: "A proxy before the receiver did not reach it: it may be down.",
     503: "The receiver is overloaded or down for now.",
     504: "A proxy before the receiver waited too long for it.",
@@ -25,7 +25,7 @@ _HUNDREDS = {
     2: "The receiver answered, but not with a status that this integration takes for a success.",
     3: "The receiver redirects to another address, which is not followed: set the integration's URL to the new one.",
     4: "The receiver refuses the request: its answer may tell why.",
-    5: "The receiver failed inside: its own log tells why.",
+    5: "The receiver failed inside: its answer or its own log tells why.",
 }
 _OTHER_STATUS = "The receiver answered with a status that is no success."
 _WORDS = {

@@ -10,6 +10,9 @@ from postrider.services import Services
 from postrider.store import health, integrations
 from postrider.store.engine import Transaction
 
+Explanation = tuple[str | datetime, ...]
+"""A sentence or two in pieces: the moments in it are written by whoever shows it, after words such as "is due"."""
+
 _WORDS = {
     "attempts_exhausted": "the last retry failed too",
     "integration_deleted": "its integration was deleted",
@@ -44,39 +47,38 @@ def target_of(tx: Transaction, delivery: Delivery, *, now: datetime) -> Target:
     )
 
 
-def explain(services: Services, delivery: Delivery, target: Target, last: Attempt | None) -> str:
+def explain(services: Services, delivery: Delivery, target: Target, last: Attempt | None) -> Explanation:
     """Say in a sentence or two why the delivery is where it is, and what comes next."""
     match delivery.status:
         case DeliveryStatus.PENDING:
             return _pending(delivery, target, last, now=services.clock.now())
         case DeliveryStatus.SENDING:
-            return f"Attempt {delivery.attempt} is under way."
+            return (f"Attempt {delivery.attempt} is under way.",)
         case DeliveryStatus.DELIVERED:
-            return f"It arrived with attempt {delivery.attempt}."
+            return (f"It arrived with attempt {delivery.attempt}.",)
         case DeliveryStatus.DEAD:
-            return f"Not delivered: {_why(delivery)}.{_last(last)} It waits to be redriven or discarded."
+            return (f"Not delivered: {_why(delivery)}.{_last(last)} It waits to be redriven or discarded.",)
         case DeliveryStatus.DISCARDED:
-            return f"Not delivered: it was discarded ({_why(delivery)}).{_last(last)}"
+            reason = "" if delivery.reason == "discarded" else f" ({_why(delivery)})"
+            return (f"Not delivered: it was discarded{reason}.{_last(last)}",)
         case DeliveryStatus.SKIPPED:
-            return f"Not delivered: it was skipped, because {_why(delivery)}. A redrive sends it."
+            return (f"Not delivered: it was skipped, because {_why(delivery)}. A redrive sends it.",)
 
 
-def _pending(delivery: Delivery, target: Target, last: Attempt | None, *, now: datetime) -> str:
+def _pending(delivery: Delivery, target: Target, last: Attempt | None, *, now: datetime) -> Explanation:
     if not target.there:
-        return "Not delivered yet: its integration was deleted, so it is about to be discarded."
+        return ("Not delivered yet: its integration was deleted, so it is about to be discarded.",)
     if not target.enabled:
-        return f"Not delivered yet: it is held, because its integration is switched off.{_last(last)}"
+        return (f"Not delivered yet: it is held, because its integration is switched off.{_last(last)}",)
     if target.secrets_unreadable:
-        return (
-            "Not delivered yet: it is held, because its integration's stored secrets cannot be read with the "
-            f"configured keys.{_last(last)}"
-        )
+        reason = "its integration's stored secrets cannot be read with the configured keys"
+        return (f"Not delivered yet: it is held, because {reason}.{_last(last)}",)
     if target.parked_until is not None and target.parked_until > now:
-        when = _moment(target.parked_until)
-        return f"Not delivered yet: its integration kept failing and is left alone until {when}.{_last(last)}"
+        parked = "Not delivered yet: its integration kept failing and is left alone for a while. The next try is "
+        return (parked, target.parked_until, f".{_last(last)}")
     if delivery.due_at is None or delivery.due_at <= now:
-        return f"Not delivered yet: it is due and waits for its turn.{_last(last)}"
-    return f"Not delivered yet: attempt {delivery.attempt + 1} is due at {_moment(delivery.due_at)}.{_last(last)}"
+        return (f"Not delivered yet: it is due and waits for its turn.{_last(last)}",)
+    return (f"Not delivered yet: attempt {delivery.attempt + 1} is due ", delivery.due_at, f".{_last(last)}")
 
 
 def _why(delivery: Delivery) -> str:
@@ -91,6 +93,11 @@ def _last(attempt: Attempt | None) -> str:
         return ""
     detail = attempt.detail.rstrip(".") or attempt.error
     return f" Attempt {attempt.number} failed: {detail}."
+
+
+def in_utc(explanation: Explanation) -> str:
+    """Write an explanation out, with its moments in UTC."""
+    return "".join(f"at {_moment(piece)}" if isinstance(piece, datetime) else piece for piece in explanation)
 
 
 def _moment(moment: datetime) -> str:

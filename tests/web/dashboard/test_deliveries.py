@@ -52,7 +52,7 @@ def test_an_attempt_is_shown_in_full(api: Api, receiver: Receiver, pages: Visito
     page = pages.get(address(delivery))
 
     assert "Attempt 1: HTTP 500" in page.text
-    assert "The receiver failed inside: its own log tells why." in page.text
+    assert "The receiver failed inside: its answer or its own log tells why." in page.text
     assert "No further try: it became a dead letter." in page.text
     assert "&#34;error&#34;: &#34;the database is locked&#34;" in page.html
     assert "x-trace: abc-123" in page.html

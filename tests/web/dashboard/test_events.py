@@ -139,8 +139,8 @@ def test_an_event_that_nobody_observes_says_what_to_do(api: Api, pages: Visitor,
     page, seen = pages.get(f"{LIST}/{event}"), reader.get(f"{LIST}/{event}")
 
     assert "No integration observes cart.updated." in page.text
-    assert page.links["Make an integration"] == "/dashboard/integrations/new"
-    assert "Make an integration" not in seen.links
+    assert page.links["Create an integration"] == "/dashboard/integrations/new"
+    assert "Create an integration" not in seen.links
 
 
 def test_an_event_is_replayed(api: Api, receiver: Receiver, pages: Visitor) -> None:

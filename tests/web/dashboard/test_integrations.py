@@ -56,7 +56,7 @@ def test_without_any_it_is_told_how_to_make_one(pages: Visitor) -> None:
 
     assert page.status == 200
     assert "There is no integration yet." in page.text
-    assert page.links["Make the first one"] == f"{LIST}/new"
+    assert page.links["Create the first integration"] == f"{LIST}/new"
     assert "curl -X POST https://postrider.test/v2/integrations" in page.text
 
 
@@ -141,7 +141,9 @@ def test_a_page_tells_all_about_it_but_its_secrets(api: Api, pages: Visitor, rec
     assert "The receiver failed inside" in page.text
     assert page.links["HTTP 500"] == f"/dashboard/dead-letters/group?integration_id={failing.id}&error=http_500"
     assert page.links["dead"] in {f"/dashboard/deliveries/{each.id}" for each in (one, other)}
-    assert page.links["Has its address changed? Edit it"] == at(failing, "/edit")
+    shown = page.links["See what came back last"].removeprefix("/dashboard/deliveries/").removesuffix("#attempt-1")
+    assert shown in {str(one.id), str(other.id)}
+    assert page.links["Edit the integration"] == at(failing, "/edit")
     assert SECRET_KEY not in page.html
     assert "s3cret-key" not in page.html
     assert failing.signing_secret not in page.html

@@ -18,7 +18,7 @@ from postrider.store import deliveries, events
 from postrider.store.deliveries import DeliveryFilter
 from postrider.web.auth import ServicesDep, require
 from postrider.web.errors import NOT_FOUND
-from postrider.web.explain import explain, target_of
+from postrider.web.explain import explain, in_utc, target_of
 from postrider.web.openapi import answers, operations
 
 from .fields import Body, Changed, ChangingMeta, EventTypeName, Given, Moment, One, Shown, Text, Word
@@ -159,7 +159,7 @@ def get_delivery(services: ServicesDep, caller: Reader, delivery_id: UUID) -> On
         target = target_of(tx, delivery, now=services.clock.now())
         heads = events.heads(tx, caller.tenant_id, [delivery.event_id])
     detail = DeliveryDetail.of(delivery)
-    detail.explanation = explain(services, delivery, target, attempts[-1] if attempts else None)
+    detail.explanation = in_utc(explain(services, delivery, target, attempts[-1] if attempts else None))
     for event in heads:
         detail.origin, detail.origin_event_id = event.origin.value, event.origin_event_id
     detail.attempts = [AttemptDocument.of(attempt) for attempt in attempts]

@@ -91,6 +91,7 @@ def _page(
         event=origins[0] if origins else None,
         exchanges=exchanges(services, session.tenant_id, delivery, attempts, payloads=session.may("events:read")),
         explanation=explain(services, delivery, target, attempts[-1] if attempts else None),
+        held_until=target.parked_until,
         let_go=let_go,
         redrivable=target.there and delivery.status in {*REDRIVABLE, DeliveryStatus.PENDING},
         sendable=target.there and delivery.status in _OVER,

@@ -147,6 +147,7 @@ def _doings(services: Services, session: Session, integration: Integration) -> M
             "backlog": counts.backlog_of_each(tx, tenant_id, [mine])[mine],
             "oldest": counts.oldest_waiting(tx, tenant_id, mine),
             "groups": counts.letter_groups(tx, tenant_id, integration_id=mine, limit=GROUPS) if may_look else [],
+            "last": deliveries.attempts_page(tx, tenant_id, integration_id=mine, offset=0, limit=1) if may_look else [],
             "recent": deliveries.page(tx, tenant_id, DeliveryFilter(integration_id=mine), before=None, limit=RECENT)
             if may_look
             else None,

@@ -70,6 +70,7 @@ def _templates() -> Environment:
         "assets": f"{PATH}/assets",
         "edition": _edition(),
         "form_token_field": FORM_TOKEN,
+        "dash": words.NONE,
         "link": link,
     }
     return templates

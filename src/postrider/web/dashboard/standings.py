@@ -14,7 +14,7 @@ from postrider.services import Services
 from postrider.store import audit_log, health, integrations, standings
 from postrider.store.engine import Transaction
 from postrider.store.integrations import IntegrationHead
-from postrider.web.explain import Target, explain
+from postrider.web.explain import Explanation, Target, explain
 
 _LETTING_GO = (Action.DELIVERY_CANCELLED, Action.DELIVERY_DISCARDED, Action.JOB_DISCARD_STARTED)
 _WHO = {
@@ -41,8 +41,10 @@ class Standing:
 
     delivery: Delivery
     target: IntegrationHead | None
-    words: str
+    words: Explanation
     """Why it is where it is."""
+    held_until: datetime | None
+    """When its integration is tried again that kept failing."""
     let_go: LetGo | None
 
 
@@ -57,6 +59,7 @@ def standings_of(services: Services, tx: Transaction, tenant_id: UUID, its: Sequ
             delivery=one,
             target=heads.get(one.integration_id),
             words=_words(services, one, targets.get(one.integration_id), last.get(one.id)),
+            held_until=targets[one.integration_id].parked_until if one.integration_id in targets else None,
             let_go=let_go.get(one.id),
         )
         for one in its
@@ -96,6 +99,6 @@ def _targets(tx: Transaction, heads: dict[UUID, IntegrationHead]) -> dict[UUID, 
     }
 
 
-def _words(services: Services, delivery: Delivery, target: Target | None, last: Attempt | None) -> str:
+def _words(services: Services, delivery: Delivery, target: Target | None, last: Attempt | None) -> Explanation:
     gone = Target(there=False, enabled=False, parked_until=None)
     return explain(services, delivery, target or gone, last)

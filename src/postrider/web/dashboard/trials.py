@@ -20,7 +20,7 @@ from postrider.store import integrations as stored
 from postrider.store.deliveries import DeliveryFilter
 from postrider.store.integrations import IntegrationHead
 from postrider.web.auth import ServicesDep
-from postrider.web.explain import explain, target_of
+from postrider.web.explain import Explanation, explain, target_of
 
 from .exchanges import one_exchange
 from .integration_form import SECTION
@@ -74,7 +74,7 @@ class _Trial:
     target: IntegrationHead
     delivery: Delivery | None
     """None: not fanned out yet."""
-    explanation: str
+    explanation: Explanation
     attempts: list[Attempt]
 
 
@@ -86,7 +86,7 @@ def _trial(services: Services, tenant_id: UUID, integration_id: UUID, event_id: 
             raise NotFound("no such test")
         found = deliveries.page(tx, tenant_id, DeliveryFilter(event_id=event_id), before=None, limit=1)
         if not found:
-            return _Trial(event, target, None, "It is on its way to the workers.", [])
+            return _Trial(event, target, None, ("It is on its way to the workers.",), [])
         attempts = deliveries.attempts_of(tx, tenant_id, found[0].id)
         standing = target_of(tx, found[0], now=services.clock.now())
     said = explain(services, found[0], standing, attempts[-1] if attempts else None)

@@ -8,17 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
+NONE = Markup('<span class="none">—</span>')
+"""Where there is nothing to say. Lists leave such cells out where there is little room."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SPANS = ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second"))
 _SOON = 3
 _BINARY = 1024
 _SLOW_MS = 10_000
-_GROWTH, _SHORT = 4, 16_384
-"""So many times longer a JSON text may become when it is laid out, and so many letters more when it is short."""
-_HALVES = re.compile("[\ud800-\udfff]")
 
 STATUS_TONES = {
     "delivered": "good",
+_GROWTH, _SHORT = 4, 16_384
+"""So many times longer a JSON text may become when it is laid out, and so many letters more when it is short."""
+_HALVES = re.compile("[\ud800-\udfff]")
     "pending": "wait",
     "sending": "wait",
     "dead": "bad",
@@ -52,7 +55,7 @@ STATUS_TONES = {
 def ago(moment: datetime | None, now: datetime) -> Markup:
     """Say how far off a moment is, with the exact one on hover; a dash for none."""
     if moment is None:
-        return Markup("—")
+        return NONE
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.astimezone(UTC).isoformat(), exact(moment), _relative((now - moment).total_seconds())
     )
@@ -129,10 +132,10 @@ def pretty_json(text: str | bytes) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    layout = _Layout(room=len(text) * _GROWTH + _SHORT)
     try:
         # Numbers stay text, so that 1.10 is shown as 1.10.
         layout.add(json.loads(text, parse_float=_Number, parse_int=_Number, object_pairs_hook=_Members), "")
+    layout = _Layout(room=len(text) * _GROWTH + _SHORT)
     except (ValueError, RecursionError):
         return text
     return "".join(layout.parts)

@@ -80,12 +80,12 @@
         axes: [{ ...axis, size: 30, values: (_, marks) => marks.map(clock(times)) }, { ...axis, size: 62, values: (_, marks) => marks.map(said) }],
         series: [
           { label: "UTC", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "–") },
-          ...series.map(({ label, tone, fill }) => ({
+          ...series.map(({ label, tone, fill, values }) => ({
             label,
             stroke: colour(`--${tone}`),
             fill: fill ? `${colour(`--${tone}`)}22` : undefined,
             width: 2,
-            points: { show: false },
+            points: { show: false, size: 6, fill: colour(`--${tone}`), filter: () => loners(values) },
             value: say,
           })),
         ],
@@ -94,6 +94,9 @@
       place,
     );
   }
+
+  // A value between two gaps makes no line, so it is drawn as a point.
+  const loners = (values) => [...values.keys()].filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
 
   // Moments are in UTC, as everywhere on the pages: hours for a day or less, else days.
   function clock(times) {
@@ -106,9 +109,11 @@
     drawCharts(part, false);
   }
 
-  // The navigation is folded where there is little room; wide pages always show it.
+  // The navigation and what narrows a list are folded where there is little room; wide pages always show them.
   const narrow = matchMedia("(max-width: 54rem)");
-  const fold = () => document.querySelector(".menu")?.toggleAttribute("open", !narrow.matches);
+  const fold = () => {
+    for (const part of document.querySelectorAll("[data-folds]")) part.open = !narrow.matches || part.dataset.folds === "never";
+  };
   narrow.addEventListener("change", fold);
 
   // A page that is shown once has another address: a reload leads there and sends nothing again.
