@@ -16,12 +16,12 @@ _SPANS = ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second"))
 _SOON = 3
 _BINARY = 1024
 _SLOW_MS = 10_000
-
-STATUS_TONES = {
-    "delivered": "good",
 _GROWTH, _SHORT = 4, 16_384
 """So many times longer a JSON text may become when it is laid out, and so many letters more when it is short."""
 _HALVES = re.compile("[\ud800-\udfff]")
+
+STATUS_TONES = {
+    "delivered": "good",
     "pending": "wait",
     "sending": "wait",
     "dead": "bad",
@@ -132,10 +132,10 @@ def pretty_json(text: str | bytes) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
+    layout = _Layout(room=len(text) * _GROWTH + _SHORT)
     try:
         # Numbers stay text, so that 1.10 is shown as 1.10.
         layout.add(json.loads(text, parse_float=_Number, parse_int=_Number, object_pairs_hook=_Members), "")
-    layout = _Layout(room=len(text) * _GROWTH + _SHORT)
     except (ValueError, RecursionError):
         return text
     return "".join(layout.parts)
