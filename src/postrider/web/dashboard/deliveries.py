@@ -89,7 +89,7 @@ def _page(
         delivery=delivery,
         target=heads.get(delivery.integration_id),
         event=origins[0] if origins else None,
-        exchanges=exchanges(services, session.tenant_id, delivery, attempts, payloads=session.may("events:read")),
+        exchanges=exchanges(services, session.tenant_id, delivery, attempts, requests=session.sees_requests),
         explanation=explain(services, delivery, target, attempts[-1] if attempts else None),
         held_until=target.parked_until,
         let_go=let_go,
@@ -102,8 +102,8 @@ def _page(
 
 def _attempt_page(request: Request, services: Services, session: Session, delivery_id: UUID, number: int) -> Response:
     delivery, attempts = _found(services, session, delivery_id)
-    payloads = session.may("events:read")
-    exchange = one_exchange(services, session.tenant_id, delivery, attempts, number, payloads=payloads)
+    requests = session.sees_requests
+    exchange = one_exchange(services, session.tenant_id, delivery, attempts, number, requests=requests)
     if exchange is None:
         raise NotFound("no such attempt")
     return show(request, session, "attempt.html", section=SECTION, delivery=delivery, exchange=exchange)

@@ -60,12 +60,12 @@ class Exchange:
 
 
 def exchanges(
-    services: Services, tenant_id: UUID, delivery: Delivery, attempts: Sequence[Attempt], *, payloads: bool
+    services: Services, tenant_id: UUID, delivery: Delivery, attempts: Sequence[Attempt], *, requests: bool
 ) -> list[Exchange]:
-    """Show a delivery's attempts, newest first; what was sent, of the newest `OPENED`, to whom may see `payloads`."""
+    """Show a delivery's attempts, newest first; what was sent, of the newest `OPENED`, to whom may see `requests`."""
     shown, after = [], _due(delivery)
     for place, attempt in enumerate(reversed(attempts)):
-        opened = payloads and place < OPENED
+        opened = requests and place < OPENED
         sent = _sent(services, tenant_id, attempt, longest=LONGEST_OF_MANY) if opened else None
         shown.append(_exchange(attempt, sent, opened=opened, next_at=after))
         after = attempt.started_at
@@ -73,15 +73,15 @@ def exchanges(
 
 
 def one_exchange(
-    services: Services, tenant_id: UUID, delivery: Delivery, attempts: Sequence[Attempt], number: int, *, payloads: bool
+    services: Services, tenant_id: UUID, delivery: Delivery, attempts: Sequence[Attempt], number: int, *, requests: bool
 ) -> Exchange | None:
     """Show one of a delivery's attempts, with more of its body; None when there is no such attempt."""
     attempt = next((one for one in attempts if one.number == number), None)
     if attempt is None:
         return None
     later = next((one.started_at for one in attempts if one.number > number), _due(delivery))
-    sent = _sent(services, tenant_id, attempt, longest=LONGEST_OF_ONE) if payloads else None
-    return _exchange(attempt, sent, opened=payloads, next_at=later)
+    sent = _sent(services, tenant_id, attempt, longest=LONGEST_OF_ONE) if requests else None
+    return _exchange(attempt, sent, opened=requests, next_at=later)
 
 
 def _due(delivery: Delivery) -> datetime | None:

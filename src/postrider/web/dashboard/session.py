@@ -60,6 +60,11 @@ class Session:
         """Whether tenants other than the key's own may be looked at."""
         return self.caller.may(Permission.TENANTS_MANAGE)
 
+    @property
+    def sees_requests(self) -> bool:
+        """Whether what was sent may be shown: it is made of an event's payload and an integration's configuration."""
+        return self.caller.may(Permission.EVENTS_READ) and self.caller.may(Permission.INTEGRATIONS_READ)
+
     def may(self, permission: str) -> bool:
         """Tell whether a permission, by its word, was given: templates ask before they show a button."""
         return self.caller.may(Permission(permission))

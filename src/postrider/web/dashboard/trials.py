@@ -52,7 +52,7 @@ def show_test(
     last = None
     if trial.delivery and trial.attempts:
         number = trial.attempts[-1].number
-        last = one_exchange(services, session.tenant_id, trial.delivery, trial.attempts, number, payloads=True)
+        last = one_exchange(services, session.tenant_id, trial.delivery, trial.attempts, number, requests=True)
     return show(
         request,
         session,
