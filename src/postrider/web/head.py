@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEAD, GET = "HEAD", "GET"
+_WAS_HEAD = "postrider.was_head"
 
 
 class HeadAsGet:
@@ -15,5 +16,10 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == HEAD:
-            scope = {**scope, "method": GET}
+            scope = {**scope, "method": GET, _WAS_HEAD: True}
         await self._app(scope, receive, send)
+
+
+def was_head(scope: Scope) -> bool:
+    """Tell whether what the app sees as a GET is a HEAD: somebody looks ahead, and nothing may be used up."""
+    return _WAS_HEAD in scope

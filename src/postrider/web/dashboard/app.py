@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from postrider.domain.errors import NotAuthenticated, NotFound, PostriderError
 from postrider.web.errors import status_of, title
+from postrider.web.head import GET, HEAD
 from postrider.web.request_log import REQUEST_ID
 
 from . import (
@@ -32,7 +36,7 @@ from . import (
     trials,
 )
 from .pages import ASSETS, HEADERS, link, show, show_to_guest
-from .session import Session, signed_in
+from .session import PATH, Session, signed_in
 from .sign_in_codes import SignInCodes
 
 ROUTERS = (
@@ -95,7 +99,17 @@ async def _own(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
-    return await _told(request, error.status_code, _WORDS.get(error.status_code, error.detail))
+    answer = await _told(request, error.status_code, _WORDS.get(error.status_code, error.detail))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = _allowed(request.url.path.removeprefix(PATH))
+    return answer
+
+
+def _allowed(path: str) -> str:
+    """List the methods of every page at a path; the framework knows only of the first."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({HEAD} if GET in methods else set())))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

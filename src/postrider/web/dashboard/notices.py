@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from postrider.control import sessions
 from postrider.web.auth import services_of
 
-from .session import PATH
+from .session import PATH, put
 
 COOKIE = "postrider_notice"
 SECONDS = 60
@@ -19,7 +19,7 @@ def went_well(request: Request, to: str, notice: str = "") -> RedirectResponse:
     response = RedirectResponse(PATH + to, 303)
     if notice:
         sealed = sessions.seal_notice(services_of(request).pepper, notice)
-        response.set_cookie(COOKIE, sealed, max_age=SECONDS, path=PATH, httponly=True, samesite="lax")
+        put(request, response, COOKIE, sealed, seconds=SECONDS)
     return response
 
 

@@ -138,7 +138,7 @@ Operator = Annotated[Session, Depends(signed_in(Permission.TENANTS_MANAGE))]
 def keep(request: Request, response: Response, session: sessions.Session) -> None:
     """Write a session's cookie."""
     seconds = int((session.expires_at - services_of(request).clock.now()).total_seconds())
-    _set(request, response, COOKIE, session.text, seconds=seconds)
+    put(request, response, COOKIE, session.text, seconds=seconds)
 
 
 def end(request: Request, response: Response) -> None:
@@ -153,10 +153,11 @@ def welcome_guest(request: Request) -> str:
 
 def keep_guest(request: Request, response: Response, cookie: str) -> None:
     """Write a guest's cookie."""
-    _set(request, response, GUEST_COOKIE, cookie, seconds=24 * 3600)
+    put(request, response, GUEST_COOKIE, cookie, seconds=24 * 3600)
 
 
-def _set(request: Request, response: Response, name: str, value: str, *, seconds: int) -> None:
+def put(request: Request, response: Response, name: str, value: str, *, seconds: int) -> None:
+    """Write a cookie that no script reads, and that goes over TLS alone when it came over it."""
     response.set_cookie(
         name, value, max_age=seconds, path=PATH, httponly=True, samesite="lax", secure=_behind_tls(request)
     )

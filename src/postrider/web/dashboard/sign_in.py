@@ -14,6 +14,7 @@ from postrider.domain.access import ApiKey
 from postrider.domain.errors import InvalidInput, NotAuthenticated, TooManyRequests
 from postrider.store import tenants
 from postrider.web.auth import Authenticator, ServicesDep, services_of
+from postrider.web.head import was_head
 from postrider.web.limits import host_of
 
 from . import notices
@@ -47,6 +48,8 @@ async def sign_in(request: Request, form: FormDep) -> Response:
 @router.get("/sign-in/{code}")
 async def sign_in_by_link(request: Request, code: str) -> Response:
     """Begin a session by a link that works once."""
+    if was_head(request.scope):
+        return Response()
     codes: SignInCodes = request.app.state.codes
     key_id = codes.take(code)
     if key_id is None:

@@ -44,9 +44,9 @@ class DatabaseState:
 @router.get(SECTION)
 def show_system(request: Request, services: ServicesDep, session: Anyone) -> Response:
     """Show the parts; the machines that they run on, and the settings, to operators alone."""
-    now = services.clock.now()
+    now, current = services.clock.now(), is_current(services.database)
     with services.database.read() as tx:
-        state = _database(services, tx)
+        state = _database(tx, current=current)
         waiting = _waiting(session, tx)
         running = processes.any_tenant_list(tx)
     workers = [one for one in running if one.kind is ProcessKind.WORKER and _lives(one, now)]
@@ -70,11 +70,11 @@ def show_system(request: Request, services: ServicesDep, session: Anyone) -> Res
     )
 
 
-def _database(services: Services, tx: Transaction) -> DatabaseState:
+def _database(tx: Transaction, *, current: bool) -> DatabaseState:
     begun = time.perf_counter()
     version = vitals.database_version(tx)
     answer_ms = (time.perf_counter() - begun) * 1000
-    return DatabaseState(version, answer_ms, is_current(services.database))
+    return DatabaseState(version, answer_ms, current)
 
 
 def _depths(services: Services) -> Mapping[str, int] | None:

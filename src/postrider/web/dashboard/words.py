@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -145,8 +147,18 @@ class _Number(str):
     __slots__ = ()
 
 
-class _Members(list[tuple[str, object]]):
+class _Member(NamedTuple):
+    name: str
+    value: object
+
+
+class _Members(list[_Member]):
+    """An object's."""
+
     __slots__ = ()
+
+    def __init__(self, pairs: Iterable[tuple[str, object]]) -> None:
+        super().__init__(_Member(*pair) for pair in pairs)
 
 
 class _Layout:
@@ -169,10 +181,9 @@ class _Layout:
         inner, before = f"{indent}  ", begin
         for one in value:
             self._put(f"{before}\n{inner}")
-            if isinstance(value, _Members):
-                name, one = one  # noqa: PLW2901 - a member is its name and its value
-                self._put(f"{_in_json(name)}: ")
-            self.add(one, inner)
+            if isinstance(one, _Member):
+                self._put(f"{_in_json(one.name)}: ")
+            self.add(one.value if isinstance(one, _Member) else one, inner)
             before = ","
         self._put(f"\n{indent}{end}")
 
