@@ -88,9 +88,9 @@ def test_a_retry_says_when(api: Api, receiver: Receiver, pages: Visitor) -> None
     api.house.run_until_idle()
     second = pages.get(address(delivery))
 
-    assert "To be tried again: in" in first.text
+    assert "Due again in" in first.text
     assert "Attempt 2: HTTP 503" in second.text
-    assert "To be tried again: just now." in second.text
+    assert "Due again just now." in second.text
 
 
 def test_many_attempts_are_all_there(api: Api, receiver: Receiver, pages: Visitor) -> None:
