@@ -79,11 +79,10 @@ class _Tried:
 def _tried(tx: Transaction, tenant_id: UUID, delivery_id: UUID, attempt_number: int) -> _Tried:
     delivery = deliveries.get(tx, tenant_id, delivery_id)
     event = events.get(tx, tenant_id, delivery.event_id) if delivery else None
-    attempts = deliveries.attempts_of(tx, tenant_id, delivery_id)
-    attempt = next((one for one in attempts if one.number == attempt_number), None)
-    if delivery is None or event is None or attempt is None:
+    found = deliveries.attempts_of(tx, tenant_id, delivery_id, first=attempt_number, last=attempt_number)
+    if delivery is None or event is None or not found:
         raise NotFound("no such attempt")
-    return _Tried(event, delivery, attempt)
+    return _Tried(event, delivery, found[0])
 
 
 def _made(

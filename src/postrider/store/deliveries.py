@@ -296,9 +296,14 @@ def any_tenant_discard_orphans(tx: Transaction, *, now: datetime, limit: int) ->
     return len(done)
 
 
-def attempts_of(tx: Transaction, tenant_id: UUID, delivery_id: UUID) -> list[Attempt]:
-    """List a delivery's attempts by number."""
+def attempts_of(
+    tx: Transaction, tenant_id: UUID, delivery_id: UUID, *, first: int = 0, last: int | None = None
+) -> list[Attempt]:
+    """List a delivery's attempts by number, from `first` to `last`, both with it."""
     query = _attempts().where(attempts.c.tenant_id == tenant_id, attempts.c.delivery_id == delivery_id)
+    query = query.where(attempts.c.number >= first)
+    if last is not None:
+        query = query.where(attempts.c.number <= last)
     return [_attempt(row) for row in tx.execute(query.order_by(attempts.c.number))]
 
 

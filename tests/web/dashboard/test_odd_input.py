@@ -11,6 +11,7 @@ from servers.receiver import Receiver
 from web.dashboard.visitor import Visitor
 
 from postrider.web.dashboard.app import ROUTERS
+from postrider.web.dashboard.deliveries import ATTEMPTS
 from postrider.web.dashboard.words import pretty_json
 
 NOTHING = "00000000-0000-7000-8000-000000000000"
@@ -187,3 +188,26 @@ def test_json_that_would_become_much_longer_stays_as_it_is() -> None:
 
     assert pretty_json(deep) == deep
     assert time.perf_counter() - begun < 5
+
+
+def test_a_delivery_that_was_tried_very_often_is_shown_by_parts(api: Api, receiver: Receiver, pages: Visitor) -> None:
+    """All attempts were on one page that loads itself every three seconds: megabytes after some weeks of redriving."""
+    receiver.answer(status=500)
+    api.house.integrate(receiver.url_of("/orders"), delivery={"retry_waits": [1] * 27})
+    api.house.publish()
+    for _ in range(2):
+        for _ in range(28):
+            api.house.run_until_idle()
+            api.house.clock.move(minutes=10)
+        path = f"/dashboard/deliveries/{api.house.only_delivery().id}"
+        pages.submit(pages.get(path), "/redrive")
+
+    newest = pages.get(path)
+    older = pages.get(newest.links["Older"])
+    none = pages.get(f"{path}?before=1")
+
+    assert [f"Attempt {number}:" in newest.text for number in (6, 7, 56)] == [False, True, True]
+    assert [f"Attempt {number}:" in older.text for number in (1, 6, 7)] == [True, True, False]
+    assert "Older" not in older.links
+    assert older.links["Newest"] == path
+    assert "There are no more." in none.text

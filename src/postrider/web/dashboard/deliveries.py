@@ -8,11 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from postrider.domain.delivery import REDRIVABLE, Attempt, Delivery, DeliveryStatus
+from postrider.domain.delivery import REDRIVABLE, Delivery, DeliveryStatus
 from postrider.domain.errors import InvalidInput, NotFound
 from postrider.pipeline import redrive
 from postrider.services import Services
 from postrider.store import deliveries, events, integrations
+from postrider.store.engine import Transaction
 from postrider.web.api.deliveries import reason_of
 from postrider.web.auth import ServicesDep
 from postrider.web.explain import explain, target_of
@@ -26,9 +27,13 @@ from .standings import let_go_by
 
 PAGE = 50
 CHOICES = 500
+ATTEMPTS = 50
+"""So many are shown at a time; who redrives again and again makes thousands."""
 SECTION = "/deliveries"
 _DISCARDABLE = (DeliveryStatus.DEAD, DeliveryStatus.SKIPPED)
 _OVER = (*REDRIVABLE, DeliveryStatus.DELIVERED)
+
+AttemptNumber = Annotated[int | None, Query(ge=1, le=1_000_000_000)]
 
 router = APIRouter()
 
@@ -63,19 +68,31 @@ def show_delivery(
     services: ServicesDep,
     session: DeliveryReader,
     delivery_id: UUID,
-    attempt: Annotated[int | None, Query()] = None,
+    attempt: AttemptNumber = None,
+    before: AttemptNumber = None,
 ) -> Response:
-    """Show a delivery: why it is where it is, and every attempt; or one attempt with more of what was sent."""
+    """Show a delivery: why it is where it is, and its attempts; or one attempt with more of what was sent."""
     if attempt is not None:
         return _attempt_page(request, services, session, delivery_id, attempt)
-    return _page(request, services, session, delivery_id)
+    return _page(request, services, session, delivery_id, before=before)
 
 
 def _page(
-    request: Request, services: Services, session: Session, delivery_id: UUID, *, status: int = 200, **given: Any
+    request: Request,
+    services: Services,
+    session: Session,
+    delivery_id: UUID,
+    *,
+    before: int | None = None,
+    status: int = 200,
+    **given: Any,
 ) -> Response:
-    delivery, attempts = _found(services, session, delivery_id)
+    tenant_id, own = session.tenant_id, f"{SECTION}/{delivery_id}"
     with services.database.read() as tx:
+        delivery = _found(tx, session, delivery_id)
+        last = delivery.attempt if before is None else before - 1
+        attempts = deliveries.attempts_of(tx, tenant_id, delivery_id, first=last - ATTEMPTS + 1, last=last + 1)
+        latest = deliveries.attempts_of(tx, tenant_id, delivery_id, first=delivery.attempt - 1)
         target = target_of(tx, delivery, now=services.clock.now())
         heads = integrations.heads(tx, session.tenant_id, {delivery.integration_id})
         origins = events.heads(tx, session.tenant_id, [delivery.event_id])
@@ -89,8 +106,11 @@ def _page(
         delivery=delivery,
         target=heads.get(delivery.integration_id),
         event=origins[0] if origins else None,
-        exchanges=exchanges(services, session.tenant_id, delivery, attempts, requests=session.sees_requests),
-        explanation=explain(services, delivery, target, attempts[-1] if attempts else None),
+        exchanges=exchanges(services, tenant_id, delivery, attempts, last=last, requests=session.sees_requests),
+        explanation=explain(services, delivery, target, latest[-1] if latest else None),
+        before=before,
+        newest=link(own) if before else None,
+        older=link(own, before=last - ATTEMPTS + 1) if last > ATTEMPTS else None,
         held_until=target.parked_until,
         let_go=let_go,
         redrivable=target.there and delivery.status in {*REDRIVABLE, DeliveryStatus.PENDING},
@@ -101,7 +121,9 @@ def _page(
 
 
 def _attempt_page(request: Request, services: Services, session: Session, delivery_id: UUID, number: int) -> Response:
-    delivery, attempts = _found(services, session, delivery_id)
+    with services.database.read() as tx:
+        delivery = _found(tx, session, delivery_id)
+        attempts = deliveries.attempts_of(tx, session.tenant_id, delivery_id, first=number, last=number + 1)
     requests = session.sees_requests
     exchange = one_exchange(services, session.tenant_id, delivery, attempts, number, requests=requests)
     if exchange is None:
@@ -109,12 +131,11 @@ def _attempt_page(request: Request, services: Services, session: Session, delive
     return show(request, session, "attempt.html", section=SECTION, delivery=delivery, exchange=exchange)
 
 
-def _found(services: Services, session: Session, delivery_id: UUID) -> tuple[Delivery, list[Attempt]]:
-    with services.database.read() as tx:
-        delivery = deliveries.get(tx, session.tenant_id, delivery_id)
-        if delivery is None:
-            raise NotFound("no such delivery")
-        return delivery, deliveries.attempts_of(tx, session.tenant_id, delivery_id)
+def _found(tx: Transaction, session: Session, delivery_id: UUID) -> Delivery:
+    delivery = deliveries.get(tx, session.tenant_id, delivery_id)
+    if delivery is None:
+        raise NotFound("no such delivery")
+    return delivery
 
 
 @router.post("/deliveries/{delivery_id}/redrive")

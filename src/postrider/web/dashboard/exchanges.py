@@ -60,14 +60,19 @@ class Exchange:
 
 
 def exchanges(
-    services: Services, tenant_id: UUID, delivery: Delivery, attempts: Sequence[Attempt], *, requests: bool
+    services: Services, tenant_id: UUID, delivery: Delivery, attempts: Sequence[Attempt], *, last: int, requests: bool
 ) -> list[Exchange]:
-    """Show a delivery's attempts, newest first; what was sent, of the newest `OPENED`, to whom may see `requests`."""
-    shown, after = [], _due(delivery)
-    for place, attempt in enumerate(reversed(attempts)):
-        opened = requests and place < OPENED
-        sent = _sent(services, tenant_id, attempt, longest=LONGEST_OF_MANY) if opened else None
-        shown.append(_exchange(attempt, sent, opened=opened, next_at=after))
+    """Show a delivery's attempts, newest first; what was sent, of the newest `OPENED`, to whom may see `requests`.
+
+    One behind the `last` is not shown: it tells when that was tried again.
+    """
+    shown: list[Exchange] = []
+    after = _due(delivery)
+    for attempt in reversed(attempts):
+        if attempt.number <= last:
+            opened = requests and len(shown) < OPENED
+            sent = _sent(services, tenant_id, attempt, longest=LONGEST_OF_MANY) if opened else None
+            shown.append(_exchange(attempt, sent, opened=opened, next_at=after))
         after = attempt.started_at
     return shown
 
