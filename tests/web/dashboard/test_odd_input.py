@@ -11,7 +11,6 @@ from servers.receiver import Receiver
 from web.dashboard.visitor import Visitor
 
 from postrider.web.dashboard.app import ROUTERS
-from postrider.web.dashboard.deliveries import ATTEMPTS
 from postrider.web.dashboard.words import pretty_json
 
 NOTHING = "00000000-0000-7000-8000-000000000000"
