@@ -22,13 +22,13 @@ from postrider.web.api.dead_letters import FASTEST, SLOWEST
 from postrider.web.api.deliveries import reason_of
 from postrider.web.auth import ServicesDep
 
+from .choices import integration_choices
 from .filters import LetterQuery
 from .notices import went_well
 from .pages import link, show
 from .session import DeliveryReader, FormDep, Redriver, Session
 
 PAGE = 100
-CHOICES = 500
 MOST_GROUPS = 200
 SECTION = "/dead-letters"
 GROUP = f"{SECTION}/group"
@@ -47,7 +47,7 @@ def list_groups(
         groups = counts.letter_groups(tx, tenant_id, integration_id=only, limit=MOST_GROUPS + 1)
         total = counts.letters(tx, tenant_id)
         targets = integrations.heads(tx, tenant_id, {group.integration_id for group in groups})
-        choices = integrations.head_list(tx, tenant_id, limit=CHOICES)
+        choices = integration_choices(tx, tenant_id, chosen=only)
     return show(
         request,
         session,
@@ -82,7 +82,7 @@ def _page(
     with services.database.read() as tx:
         found = deliveries.page(tx, session.tenant_id, query.wanted(), before=query.before, limit=PAGE + 1)
         targets = integrations.heads(tx, session.tenant_id, {*(one.integration_id for one in found), *_only(query)})
-        choices = integrations.head_list(tx, session.tenant_id, limit=CHOICES)
+        choices = integration_choices(tx, session.tenant_id, chosen=query.integration_id)
     return show(
         request,
         session,

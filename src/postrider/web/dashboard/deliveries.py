@@ -18,6 +18,7 @@ from postrider.web.api.deliveries import reason_of
 from postrider.web.auth import ServicesDep
 from postrider.web.explain import explain, target_of
 
+from .choices import integration_choices
 from .exchanges import exchanges, one_exchange
 from .filters import DeliveryQuery
 from .notices import went_well
@@ -26,7 +27,6 @@ from .session import DeliveryReader, FormDep, Redriver, Session
 from .standings import let_go_by
 
 PAGE = 50
-CHOICES = 500
 ATTEMPTS = 50
 """So many are shown at a time; who redrives again and again makes thousands."""
 SECTION = "/deliveries"
@@ -46,7 +46,7 @@ def list_deliveries(
     with services.database.read() as tx:
         found = deliveries.page(tx, session.tenant_id, query.wanted(), before=query.before, limit=PAGE + 1)
         targets = integrations.heads(tx, session.tenant_id, {one.integration_id for one in found})
-        choices = integrations.head_list(tx, session.tenant_id, limit=CHOICES)
+        choices = integration_choices(tx, session.tenant_id, chosen=query.integration_id)
     return show(
         request,
         session,

@@ -86,7 +86,7 @@ def _options(values: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _targets(heads: Iterable[IntegrationHead]) -> list[tuple[str, str]]:
-    return [(str(head.id), head.name) for head in heads]
+    return [(str(head.id), f"{head.name} (deleted)" if head.deleted else head.name) for head in heads]
 
 
 def _edition() -> str:
