@@ -78,7 +78,7 @@ def test_dead_letters_are_found_and_sent_again(watched: Watched, letters: Receiv
     page.get_by_role("link", name="HTTP 500").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("HTTP 500 at Old ERP")
     letters.answer(200)
-    page.get_by_label("All that are dead letters now").check()
+    page.get_by_label("All that the list holds").check()
     page.get_by_label("Deliveries a second").fill("1")
     page.get_by_role("button", name="Redrive").click()
 
@@ -100,7 +100,7 @@ def test_a_job_is_paused_and_cancelled(watched: Watched, letters: Receiver) -> N
     """Whoever started a job can hold it, and end it."""
     page = watched.page
     watched.open("/dead-letters/group?error=http_500")
-    page.get_by_label("All that are dead letters now").check()
+    page.get_by_label("All that the list holds").check()
     page.get_by_label("Deliveries a second").fill("1")
     page.get_by_role("button", name="Redrive").click()
     page.get_by_role("button", name="Pause").click()
@@ -198,7 +198,7 @@ def test_everything_works_without_scripts(chromium_browser: Browser, api: Api, l
     with Watched(chromium_browser, api, java_script_enabled=False) as plain:
         plain.sign_in()
         plain.open("/dead-letters/group?error=http_500")
-        plain.page.get_by_label("All that are dead letters now").check()
+        plain.page.get_by_label("All that the list holds").check()
         plain.page.get_by_role("button", name="Redrive").click()
         expect(plain.page.get_by_role("progressbar")).to_be_visible()
     work(api)

@@ -175,6 +175,24 @@ def test_what_is_parked_says_until_when(api: Api, pages: Visitor, receiver: Rece
     assert "The next delivery shows whether it is back." in pages.get(at(failing)).text
 
 
+def test_what_is_parked_is_tried_at_once(api: Api, pages: Visitor, reader: Visitor, receiver: Receiver) -> None:
+    """Who has mended a receiver need not wait for the probe: a button asks it now, and all that waited arrives."""
+    failing = fail(api.house, receiver, times=10)
+    api.house.publish("order.paid")
+    api.house.run_until_idle()
+    receiver.answer(status=204)
+    seen = reader.get(at(failing))
+
+    tried = pages.submit(pages.get(at(failing)), "/redrive")
+    api.house.run_until_idle()
+
+    assert "It is on its way again." in tried.text
+    assert "parked" in seen.text.lower()
+    assert not seen.has_form("/redrive")
+    assert api.house.deliveries(statuses=(DeliveryStatus.DELIVERED,))
+    assert not pages.get(at(failing)).has_form("/redrive")
+
+
 def test_it_is_disabled_and_enabled(api: Api, pages: Visitor) -> None:
     """A button does what the API does, in the name of the key that one is signed in with."""
     integration = api.house.integrate(NOWHERE)
