@@ -228,3 +228,20 @@ def press_until(watched: Watched, reached: Callable[[], bool], *, most: int = 40
         if reached():
             return
     raise AssertionError("the keyboard does not get there")
+
+
+def test_clicking_twice_publishes_once(watched: Watched) -> None:
+    """Each click sent the form: there were two events, and everybody got both."""
+    page = watched.page
+    watched.open("/events/publish")
+    page.get_by_role("button", name="Publish").hover()
+    with watched.api.house.services.database.write():
+        # Nothing can be stored meanwhile: whoever clicks sees nothing happen, and clicks again.
+        for _ in range(2):
+            page.mouse.down()
+            page.mouse.up()
+            page.wait_for_timeout(200)
+    expect(page.get_by_text("It is published")).to_be_visible()
+    watched.api.house.run_until_idle()
+
+    assert len(watched.api.data("/v2/events")) == 1

@@ -22,7 +22,16 @@
   document.addEventListener("submit", (event) => {
     const question = byAttribute(event, "data-confirm")?.dataset.confirm;
     if (question && !confirm(question)) event.preventDefault();
+    if (!event.defaultPrevented && event.target.method === "post") sendOnce(event);
   });
+
+  // A second click while the first is under way would publish, replay or create twice.
+  const sent = new WeakMap();
+
+  function sendOnce(event) {
+    if (Date.now() - (sent.get(event.target) ?? 0) < 5000) event.preventDefault();
+    else sent.set(event.target, Date.now());
+  }
 
   document.addEventListener("click", async (event) => {
     const copy = byAttribute(event, "data-copy");
