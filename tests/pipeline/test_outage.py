@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -45,6 +46,11 @@ class Outage:
         self._stop_looking = lambda: None
         self._on = False
 
+    def close(self) -> None:
+        """Look no more: other tests have this kind of database too."""
+        self._stop_looking()
+        event.remove(self._database.engine, "handle_error", self._count)
+
     def _prepare(self, connection: Any, _record: object, _proxy: object) -> None:
         connection.execute(f"PRAGMA query_only = {int(self._on)}")
 
@@ -53,8 +59,9 @@ class Outage:
 
 
 @pytest.fixture
-def outage(sqlite: Database) -> Outage:
-    return Outage(sqlite)
+def outage(sqlite: Database) -> Iterator[Outage]:
+    with closing(Outage(sqlite)) as made:
+        yield made
 
 
 @pytest.fixture
