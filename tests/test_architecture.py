@@ -50,7 +50,6 @@ HOMES: dict[str, set[str]] = {
     "moto": {"bench"},  # of the development dependencies: one scenario needs it and says so where it is missing
     "msgspec": {"pipeline", "store", "web"},
     "multidict": {"transports"},
-    "jinja2": {"web"},
     "limits": {"settings", "web"},
     "markupsafe": {"web"},
     "mypy_boto3_sqs": {"transports"},  # for the type checker alone
