@@ -9,6 +9,7 @@ from typing import TypeVar
 import boto3
 import databases
 import pytest
+import structlog
 from databases import CleanPostgresql
 from house import House, build_house
 from hypothesis import settings
@@ -33,6 +34,14 @@ ROOM = pytest.StashKey[Room]()
 
 # Many tests start processes of ours: each would compile every library again if it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A logged error is told without every local variable of every frame: to draw those takes seconds.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
