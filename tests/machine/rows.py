@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from postrider.store import counts
-from postrider.store.engine import Database
+from postrider.store.engine import Database, Transaction
 from postrider.store.tables import attempts, deliveries, events, integrations, metadata
 
 
@@ -84,29 +86,32 @@ def look(database: Database) -> Snapshot:
         )
 
 
-def counted(database: Database, tenant_id: UUID) -> Counted:
-    """Read what is kept of a tenant's numbers, as pages do."""
+def counted(database: Database) -> dict[UUID, Counted]:
+    """Read what is kept of each tenant's numbers, as pages do."""
     with database.read() as tx:
-        groups = counts.letter_groups(tx, tenant_id, limit=1_000)
-        every = list(tx.execute(select(integrations.c.id).where(integrations.c.tenant_id == tenant_id)).scalars())
-        backlogs = counts.backlog_of_each(tx, tenant_id, every)
-        assert counts.backlog(tx, tenant_id) == sum(backlogs.values())
+        mine = defaultdict[UUID, list[UUID]](list)
+        for tenant_id, integration_id in tx.execute(select(integrations.c.tenant_id, integrations.c.id)):
+            mine[tenant_id].append(integration_id)
+        return {tenant_id: _counted(tx, tenant_id, every) for tenant_id, every in mine.items()}
+
+
+def _counted(tx: Transaction, tenant_id: UUID, integration_ids: Sequence[UUID]) -> Counted:
+    groups = counts.letter_groups(tx, tenant_id, limit=1_000)
+    backlogs = counts.backlog_of_each(tx, tenant_id, integration_ids)
+    assert counts.backlog(tx, tenant_id) == sum(backlogs.values())
     return Counted(
         {one: number for one, number in backlogs.items() if number},
         {(group.integration_id, group.error): group.letters for group in groups},
     )
 
 
-def counted_anew(database: Database, tenant_id: UUID) -> Counted:
+def counted_anew(seen: Snapshot, tenant_id: UUID) -> Counted:
     """Count the rows themselves."""
-    d = deliveries.c
-    of_tenant = d.tenant_id == tenant_id
-    waiting = select(d.integration_id, func.count()).where(of_tenant, d.status.in_(("pending", "sending")))
-    dead = select(d.integration_id, d.error, func.count()).where(of_tenant, d.status == "dead")
-    with database.read() as tx:
-        backlogs = tx.execute(waiting.group_by(d.integration_id)).all()
-        letters = tx.execute(dead.group_by(d.integration_id, d.error)).all()
-    return Counted(dict(backlogs), {(one, error): number for one, error, number in letters})
+    mine = [row for row in seen.deliveries.values() if row.tenant_id == tenant_id]
+    return Counted(
+        Counter(row.integration_id for row in mine if row.status in {"pending", "sending"}),
+        Counter((row.integration_id, row.error) for row in mine if row.status == "dead"),
+    )
 
 
 def empty(database: Database) -> None:
