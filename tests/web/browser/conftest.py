@@ -22,7 +22,7 @@ def chromium_browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def watched(chromium_browser: Browser, api: Api) -> Iterator[Watched]:
-    """Sign in with the key that may do everything."""
+    """Be signed in with the key that may do everything."""
     with Watched(chromium_browser, api) as opened:
-        opened.sign_in()
+        opened.enter()
         yield opened
