@@ -161,7 +161,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = in_good_order(items, frozenset({"bench", "flows", "machine"}))
+    items[:] = in_good_order(items, frozenset({"bench", "browser", "demo", "flows", "machine"}))
 
 
 @pytest.hookimpl(optionalhook=True)
