@@ -23,7 +23,8 @@ from postrider.web.auth import ServicesDep
 from . import form_errors
 from .filters import PageFilter, When
 from .notices import went_well
-from .pages import link, show
+from .pages import show
+from .paging import ways
 from .session import FormDep, Session, signed_in
 
 PAGE = 50
@@ -58,8 +59,7 @@ def list_api_keys(
         section=SECTION,
         rows=found[:PAGE],
         state=lambda key: _state(key, services.clock.now()),
-        newest=link(SECTION) if query.before else None,
-        older=link(SECTION, before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(SECTION, query, found, shown=PAGE),
     )
 
 

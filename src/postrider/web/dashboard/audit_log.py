@@ -22,6 +22,7 @@ from postrider.web.auth import ServicesDep
 
 from .filters import PageFilter, When
 from .pages import link, show
+from .paging import ways
 from .session import Session, signed_in
 
 PAGE = 50
@@ -85,8 +86,7 @@ def list_audit_log(
         actions=[(action.value, _said(action)) for action in Action],
         object_types=list(ObjectType),
         actors=_choices(actors, query.actor_key_id),
-        newest=link(SECTION, **query.told()) if query.before else None,
-        older=link(SECTION, **query.told(), before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(SECTION, query, found, shown=PAGE),
     )
 
 

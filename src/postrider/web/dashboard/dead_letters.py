@@ -25,7 +25,8 @@ from postrider.web.auth import ServicesDep
 from .choices import integration_choices
 from .filters import LetterQuery
 from .notices import went_well
-from .pages import link, show
+from .pages import show
+from .paging import ways
 from .session import DeliveryReader, FormDep, Redriver, Session
 
 PAGE = 100
@@ -94,8 +95,7 @@ def _page(
         targets=targets,
         target=targets.get(query.integration_id) if query.integration_id else None,
         choices=choices,
-        newest=link(GROUP, **query.told()) if query.before else None,
-        older=link(GROUP, **query.told(), before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(GROUP, query, found, shown=PAGE),
         given={"which": SELECTED, "ids": (), "rate": "", "reason": "", "complaints": {}, **given},
     )
 

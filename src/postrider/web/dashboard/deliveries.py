@@ -23,6 +23,7 @@ from .exchanges import exchanges, one_exchange
 from .filters import DeliveryQuery
 from .notices import went_well
 from .pages import link, show
+from .paging import Ways, ways
 from .session import DeliveryReader, FormDep, Redriver, Session
 from .standings import let_go_by
 
@@ -57,8 +58,7 @@ def list_deliveries(
         targets=targets,
         choices=choices,
         statuses=list(DeliveryStatus),
-        newest=link(SECTION, **query.told()) if query.before else None,
-        older=link(SECTION, **query.told(), before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(SECTION, query, found, shown=PAGE),
     )
 
 
@@ -109,8 +109,10 @@ def _page(
         exchanges=exchanges(services, tenant_id, delivery, attempts, last=last, requests=session.sees_requests),
         explanation=explain(services, delivery, target, latest[-1] if latest else None),
         before=before,
-        newest=link(own) if before else None,
-        older=link(own, before=last - ATTEMPTS + 1) if last > ATTEMPTS else None,
+        ways=Ways(
+            first=link(own) if before else None,
+            further=link(own, before=last - ATTEMPTS + 1) if last > ATTEMPTS else None,
+        ),
         held_until=target.parked_until,
         let_go=let_go,
         redrivable=target.there and delivery.status in {*REDRIVABLE, DeliveryStatus.PENDING},

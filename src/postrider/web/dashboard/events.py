@@ -24,6 +24,7 @@ from postrider.web.auth import ServicesDep
 from .filters import EventQuery
 from .notices import went_well
 from .pages import link, show
+from .paging import ways_behind
 from .session import EventReader, FormDep, Session, signed_in
 from .standings import standings_of
 from .words import pretty_json
@@ -78,8 +79,7 @@ def list_events(
         complaint=complaint,
         rows=rows,
         statuses=stand,
-        newest=link(SECTION, **query.told()) if query.before else None,
-        older=link(SECTION, **query.told(), before=rows.goes_on_before) if rows.goes_on_before else None,
+        ways=ways_behind(SECTION, query, rows.goes_on_before),
         api=services.options.public_url,
     )
 

@@ -30,7 +30,8 @@ from .configuration_fields import FormField, Kind, fields_of, texts_of
 from .filters import PageFilter
 from .integration_form import SECTION, TITLES
 from .notices import went_well
-from .pages import link, show
+from .pages import show
+from .paging import ways
 from .session import FormDep, IntegrationReader, IntegrationWriter, Session
 
 PAGE = 30
@@ -96,8 +97,7 @@ def list_integrations(
         standings=standings,
         public_url=services.options.public_url.rstrip("/"),
         types=[(name, TITLES.get(name, name)) for name in services.transports.names()],
-        first=link(SECTION, **query.told()) if query.before else None,
-        further=link(SECTION, **query.told(), before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(SECTION, query, found, shown=PAGE),
     )
 
 

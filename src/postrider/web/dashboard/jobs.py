@@ -23,7 +23,8 @@ from postrider.web.auth import ServicesDep
 
 from .filters import PageFilter
 from .notices import went_well
-from .pages import link, show
+from .pages import show
+from .paging import ways
 from .session import DeliveryReader, Redriver, Session
 from .standings import who
 from .words import exact
@@ -51,8 +52,7 @@ def list_jobs(
         section=SECTION,
         rows=[(job, which(job, targets)) for job in found[:PAGE]],
         kinds=KINDS,
-        newest=link(SECTION) if query.before else None,
-        older=link(SECTION, before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(SECTION, query, found, shown=PAGE),
     )
 
 

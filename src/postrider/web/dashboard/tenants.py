@@ -15,7 +15,8 @@ from postrider.web.auth import ServicesDep
 from . import form_errors
 from .filters import PageFilter
 from .notices import went_well
-from .pages import link, show
+from .pages import show
+from .paging import ways
 from .session import FormDep, Operator, Session
 
 PAGE = 50
@@ -37,8 +38,7 @@ def list_tenants(
         "tenants.html",
         section=SECTION,
         rows=found[:PAGE],
-        newest=link(SECTION) if query.before else None,
-        older=link(SECTION, before=found[PAGE - 1].id) if len(found) > PAGE else None,
+        ways=ways(SECTION, query, found, shown=PAGE),
     )
 
 
