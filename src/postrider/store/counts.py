@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Select,
     Subquery,
+    bindparam,
     cast,
     extract,
     func,
@@ -234,6 +235,17 @@ def _backlog_parts(tenant_id: UUID) -> Subquery:
     ).subquery()
 
 
+# Between two equal bounds and in the order of both, so that only the index of statuses gives that order: asked for the
+# first of all ids that is pending, PostgreSQL may walk by ids over all that was delivered before.
+_OLDEST_OF_TENANT = (
+    select(deliveries.c.created_at)
+    .where(deliveries.c.tenant_id == bindparam("tenant"), holds(IN_LISTS))
+    .where(deliveries.c.status >= literal_column("'pending'"), deliveries.c.status <= literal_column("'pending'"))
+    .order_by(deliveries.c.status, deliveries.c.id)
+    .limit(1)
+)
+
+
 def oldest_waiting(tx: Transaction, tenant_id: UUID, integration_id: UUID | None = None) -> datetime | None:
     """Tell since when the oldest pending delivery exists; None when nothing is pending.
 
@@ -243,9 +255,7 @@ def oldest_waiting(tx: Transaction, tenant_id: UUID, integration_id: UUID | None
     d = deliveries.c
     mine = [d.tenant_id == tenant_id, status_is(d.status, "pending")]
     if integration_id is None:
-        # PostgreSQL concludes which index holds these; SQLite is told.
-        mine += [holds(IN_LISTS)] if tx.dialect.name == "sqlite" else []
-        return tx.execute(select(d.created_at).where(*mine).order_by(d.id).limit(1)).scalar_one_or_none()
+        return tx.execute(_OLDEST_OF_TENANT, {"tenant": tenant_id}).scalar_one_or_none()
     first = select(d.created_at).where(*mine, d.integration_id == integration_id).order_by(d.due_at, d.id)
     found = first.limit(OLDEST_OF).subquery()
     oldest: datetime | None = tx.execute(select(func.min(found.c.created_at))).scalar_one()

@@ -12,8 +12,9 @@ from servers.chromium import running_chromium
 from web.browser.watched import Watched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium_browser() -> Iterator[Browser]:
+    """Run a browser for a file's tests: while it runs no other test of the process could run a loop of its own."""
     if not chromium.available():
         pytest.skip(f"needs the Debian package {chromium.PACKAGE}: apt-get install {chromium.PACKAGE}")
     with running_chromium() as browser:

@@ -80,14 +80,14 @@ def test_a_wrong_field_is_told_and_the_rest_kept(
     api: Api, pages: Visitor, given: dict[str, object], complaint: str
 ) -> None:
     """The form comes back with the complaint at its field and what was typed; no key is made."""
-    before = stored(api)
+    before = {key.id for key in stored(api)}
 
     again = pages.submit(pages.get(f"{LIST}/new"), "/api-keys", **given)
 
     assert again.status == 422
     assert f'<strong class="complaint">{complaint}' in again.html
     assert dict(again.form("/api-keys").fields)["name"] == given["name"]
-    assert stored(api) == before
+    assert {key.id for key in stored(api)} == before
 
 
 def test_a_key_is_offered_only_what_it_may_hand_out(api: Api, visit: Visit) -> None:
@@ -168,11 +168,11 @@ def test_who_may_only_read_sees_no_keys(api: Api, reader: Visitor) -> None:
 def test_forms_from_elsewhere_do_nothing(api: Api, pages: Visitor) -> None:
     """Without the proof that the form is ours no key is made and none ends."""
     made = make(api, Permission.EVENTS_READ)
-    before = stored(api)
+    before = {key.id for key in stored(api)}
 
     assert pages.post(LIST, [("name", "k"), ("permissions", "events:read")]).status == 403
     assert pages.post(f"{LIST}/{made.key.id}/revoke", []).status == 403
-    assert stored(api) == before
+    assert {key.id for key in stored(api)} == before
 
 
 def test_another_tenants_key_is_not_there(api: Api, visit: Visit) -> None:
