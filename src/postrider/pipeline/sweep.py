@@ -38,6 +38,8 @@ FORGET_LIMIT = 1_000
 FORGET_SECONDS = 60.0
 FOLD_LIMIT = 1_000
 FOLD_ROUNDS = 10
+FOLD_SECONDS = 5.0
+"""From one folding to the next: sums of some seconds cost little more than those of one, and drains wait less."""
 PROCESS_KEPT = timedelta(days=1)
 """How long a process that ended without a word is told of."""
 LEASE = "sweep"
@@ -67,6 +69,7 @@ class Sweep:
         self._leased_until: datetime | None = None
         self._cursor: UUID | None = None
         self._forget_at = 0.0
+        self._fold_at = 0.0
         self._past_term = PastTerm()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
@@ -161,7 +164,9 @@ class Sweep:
         self._fan_out()
 
     def _fold(self) -> None:
-        fold(self._services)
+        if time.monotonic() >= self._fold_at:
+            self._fold_at = time.monotonic() + FOLD_SECONDS
+            fold(self._services)
 
     def _forget(self) -> None:
         if time.monotonic() < self._forget_at:

@@ -6,10 +6,13 @@ A row for each change, instead of a number that all change, keeps those who deli
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import text
 
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.latencies import to_json
@@ -91,6 +94,23 @@ class Tally:
 
     def _of(self, tenant_id: UUID, integration_id: UUID | None) -> Sums:
         return self._sums.setdefault((tenant_id, integration_id), Sums())
+
+
+_COUNT_NEW = text("""
+INSERT INTO count_changes (tenant_id, integration_id, at, published, delivered, failed, died, backlog, letters,
+                           latencies)
+SELECT cast(:tenant_id AS uuid), made.integration_id, :now, 0, 0, 0, 0, made.number, '{}', '{}'
+FROM unnest(cast(:integration_ids AS uuid[]), cast(:numbers AS int[])) AS made (integration_id, number)
+UNION ALL
+SELECT cast(:tenant_id AS uuid), NULL, :now, cast(:published AS int), 0, 0, 0, 0, '{}', '{}'
+WHERE cast(:published AS int) > 0
+""")
+
+
+def count_new(tx: Transaction, tenant_id: UUID, waiting: Mapping[UUID, int], *, published: int, now: datetime) -> None:
+    """Count new deliveries by integration, and events published: on PostgreSQL, for many integrations at once."""
+    numbers = {"integration_ids": list(waiting), "numbers": list(waiting.values())}
+    tx.execute(_COUNT_NEW, {"tenant_id": tenant_id, **numbers, "published": published, "now": now})
 
 
 def _in_backlog(standing: Standing | None) -> int:
