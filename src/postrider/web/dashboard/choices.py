@@ -11,12 +11,14 @@ from postrider.store.integrations import IntegrationHead
 MOST = 500
 
 
-def integration_choices(tx: Transaction, tenant_id: UUID, *, chosen: UUID | None) -> list[IntegrationHead]:
-    """List the tenant's integrations by name, `MOST` of them, and the chosen one in any case.
+def integration_choices(
+    tx: Transaction, tenant_id: UUID, *, chosen: UUID | None, most: int = MOST
+) -> list[IntegrationHead]:
+    """List the tenant's integrations by name, at most so many, and the chosen one in any case.
 
     Without it the field would say that none is chosen, and the next press of the button would widen the list.
     """
-    offered = integrations.head_list(tx, tenant_id, limit=MOST)
+    offered = integrations.head_list(tx, tenant_id, limit=most)
     if chosen is None or any(head.id == chosen for head in offered):
         return offered
     return [*offered, *integrations.heads(tx, tenant_id, {chosen}).values()]
