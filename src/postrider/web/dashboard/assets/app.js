@@ -89,10 +89,9 @@
         axes: [{ ...axis, size: 30, values: (_, marks) => marks.map(clock(times)) }, { ...axis, size: 62, values: (_, marks) => marks.map(said) }],
         series: [
           { label: "UTC", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "–") },
-          ...series.map(({ label, tone, fill, values }) => ({
+          ...series.map(({ label, tone, values }) => ({
             label,
             stroke: colour(`--${tone}`),
-            fill: fill ? `${colour(`--${tone}`)}22` : undefined,
             width: 2,
             points: { show: false, size: 6, fill: colour(`--${tone}`), filter: () => loners(values) },
             value: say,
