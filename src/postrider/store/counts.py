@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Select,
     Subquery,
+    Uuid,
     bindparam,
     cast,
     extract,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
+from sqlalchemy.dialects import postgresql
 
 from postrider.domain.latencies import Histogram, added, from_json, quantile
 
@@ -214,25 +216,40 @@ def _sum(begins_at: datetime, rows: Iterable[Row[Any]]) -> Count:
 
 def backlog(tx: Transaction, tenant_id: UUID) -> int:
     """Tell how many deliveries of a tenant are pending or sending."""
-    found = _backlog_parts(tenant_id)
+    found = _backlog_parts(tx, tenant_id)
     return int(tx.execute(select(func.coalesce(func.sum(found.c.deliveries), 0))).scalar_one())
 
 
 def backlog_of_each(tx: Transaction, tenant_id: UUID, integration_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Tell how many deliveries of each integration are pending or sending."""
-    found = _backlog_parts(tenant_id)
+    found = _backlog_parts(tx, tenant_id)
     query = select(found.c.integration_id, func.sum(found.c.deliveries)).group_by(found.c.integration_id)
     rows = tx.execute(query.where(found.c.integration_id.in_(integration_ids)))
     return dict.fromkeys(integration_ids, 0) | {integration_id: int(number) for integration_id, number in rows}
 
 
-def _backlog_parts(tenant_id: UUID) -> Subquery:
+def _backlog_parts(tx: Transaction, tenant_id: UUID) -> Subquery:
     """Take sums and what is not folded yet in one statement: between two, a change would go from here to there."""
     b, c = backlogs.c, count_changes.c
+    integration_id, new = _waiting(tx)
     return union_all(
         select(b.integration_id, b.deliveries).where(b.tenant_id == tenant_id),
         select(c.integration_id, c.backlog).where(c.tenant_id == tenant_id, c.backlog != 0),
+        select(integration_id, new)
+        .select_from(count_changes)
+        .where(c.tenant_id == tenant_id, c.integration_id.is_(None)),
     ).subquery()
+
+
+def _waiting(tx: Transaction) -> tuple[ColumnElement[UUID], ColumnElement[int]]:
+    """Give in SQL the integration and the number of each member of `waiting`, a row for each."""
+    if tx.dialect.name == "sqlite":
+        member = func.json_each(count_changes.c.waiting).table_valued("key", "value", joins_implicitly=True)
+        return type_coerce(member.c.key, Uuid()), cast(member.c.value, Integer)
+    member = func.json_each_text(cast(count_changes.c.waiting, postgresql.JSON)).table_valued(
+        "key", "value", joins_implicitly=True
+    )
+    return cast(member.c.key, Uuid()), cast(member.c.value, Integer)
 
 
 # Between two equal bounds and in the order of both, so that only the index of statuses gives that order: asked for the

@@ -28,7 +28,7 @@ from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus, before
 from .bulk import insert_rows
 from .engine import Transaction
 from .tables import ENDED, FAILED, IN_LISTS, attempts, deliveries, events, holds, integrations, made_between, status_is
-from .tally import Standing, Tally, count_new
+from .tally import Standing, Tally
 
 _ENDED = frozenset({DeliveryStatus.DEAD, DeliveryStatus.DISCARDED, DeliveryStatus.SKIPPED})
 _HELD = (
@@ -61,14 +61,9 @@ def add(tx: Transaction, tenant_id: UUID, new: Sequence[Delivery], *, now: datet
             for delivery in new
         ],
     )
-    waiting = Counter(one.integration_id for one in new if one.status is DeliveryStatus.PENDING)
-    if tx.dialect.name != "sqlite":
-        count_new(tx, tenant_id, waiting, published=published, now=now)
-        return
     tally = Tally()
     tally.published(tenant_id, published)
-    for integration_id, times in waiting.items():
-        tally.moved(tenant_id, integration_id, was=None, now=_PENDING, times=times)
+    tally.made(tenant_id, Counter(one.integration_id for one in new if one.status is DeliveryStatus.PENDING))
     tally.write(tx, now=now)
 
 

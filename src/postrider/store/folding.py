@@ -44,31 +44,12 @@ def any_tenant_fold(tx: Transaction, *, limit: int) -> int:
     """
     if tx.dialect.name != "sqlite" and not tx.execute(_TRY_LOCK, {"lock": _LOCK}).scalar_one():
         return 0
-    plain = 0
-    if tx.dialect.name != "sqlite":
-        # Most there are of new deliveries, one for each integration that observes an event: the database adds them up.
-        plain = tx.execute(_FOLD_BACKLOGS, {"limit": limit}).scalar_one()
     changes = tx.execute(_TAKE, {"limit": limit}).all()
     _add_to_counts(tx, changes)
     _add_to_backlogs(tx, changes)
     _add_to_letters(tx, changes)
-    return max(len(changes), plain)
+    return len(changes)
 
-
-_FOLD_BACKLOGS = text("""
-WITH plain AS (
-    DELETE FROM count_changes WHERE id IN (
-        SELECT id FROM count_changes
-        WHERE published = 0 AND delivered = 0 AND failed = 0 AND died = 0 AND letters = '{}' ORDER BY id LIMIT :limit
-    )
-    RETURNING tenant_id, integration_id, backlog
-), added AS (
-    INSERT INTO backlogs (tenant_id, integration_id, deliveries)
-    SELECT tenant_id, integration_id, sum(backlog) FROM plain GROUP BY 1, 2 HAVING sum(backlog) <> 0
-    ON CONFLICT (tenant_id, integration_id) DO UPDATE SET deliveries = backlogs.deliveries + excluded.deliveries
-)
-SELECT count(*) FROM plain
-""")
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 
@@ -151,6 +132,8 @@ def _add_to_backlogs(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
     for change in changes:
         if change.backlog:
             more[change.tenant_id, change.integration_id] += change.backlog
+        for integration_id, number in change.waiting.items():
+            more[change.tenant_id, UUID(integration_id)] += number
     rows = [
         {"tenant_id": tenant_id, "integration_id": integration_id, "deliveries": number}
         for (tenant_id, integration_id), number in more.items()

@@ -353,6 +353,10 @@ count_changes = Table(
     Column("backlog", Integer, nullable=False, comment="so many more, or fewer, are pending or sending"),
     Column("letters", Json, nullable=False, comment="so many more, or fewer, are dead, by error"),
     Column("latencies", Json, nullable=False),
+    # One fan-out makes deliveries of many integrations: a row for each of them would cost as much as the deliveries.
+    Column(
+        "waiting", Json, nullable=False, server_default="{}", comment="new deliveries that are pending, by integration"
+    ),
     Index("ix_count_changes_tenant", "tenant_id", "integration_id"),
     postgresql_with=_PASSING,
 )

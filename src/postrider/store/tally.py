@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.latencies import to_json
 
@@ -45,6 +43,8 @@ class Sums:
     letters: Counter[str] = field(default_factory=Counter)
     """By error."""
     latencies: Counter[int] = field(default_factory=Counter)
+    waiting: Counter[UUID] = field(default_factory=Counter)
+    """New deliveries by integration; for sums of a tenant."""
 
 
 class Tally:
@@ -57,6 +57,11 @@ class Tally:
         """Count events that have been fanned out for the first time."""
         if events:
             self._of(tenant_id, None).published += events
+
+    def made(self, tenant_id: UUID, waiting: Mapping[UUID, int]) -> None:
+        """Count new deliveries by integration: all in one sum, however many integrations observe an event."""
+        if waiting:
+            self._of(tenant_id, None).waiting.update(waiting)
 
     def moved(
         self,
@@ -88,29 +93,12 @@ class Tally:
         self._of(tenant_id, integration_id).failed += 1
 
     def write(self, tx: Transaction, *, now: datetime) -> None:
-        """Store what was counted, a row for each integration."""
+        """Store what was counted: a row for each integration, and one for what is the tenant's."""
         rows = [_row(tenant_id, one, sums, now) for (tenant_id, one), sums in self._sums.items() if _says_a_thing(sums)]
         insert_rows(tx, count_changes, rows)
 
     def _of(self, tenant_id: UUID, integration_id: UUID | None) -> Sums:
         return self._sums.setdefault((tenant_id, integration_id), Sums())
-
-
-_COUNT_NEW = text("""
-INSERT INTO count_changes (tenant_id, integration_id, at, published, delivered, failed, died, backlog, letters,
-                           latencies)
-SELECT cast(:tenant_id AS uuid), made.integration_id, :now, 0, 0, 0, 0, made.number, '{}', '{}'
-FROM unnest(cast(:integration_ids AS uuid[]), cast(:numbers AS int[])) AS made (integration_id, number)
-UNION ALL
-SELECT cast(:tenant_id AS uuid), NULL, :now, cast(:published AS int), 0, 0, 0, 0, '{}', '{}'
-WHERE cast(:published AS int) > 0
-""")
-
-
-def count_new(tx: Transaction, tenant_id: UUID, waiting: Mapping[UUID, int], *, published: int, now: datetime) -> None:
-    """Count new deliveries by integration, and events published: on PostgreSQL, for many integrations at once."""
-    numbers = {"integration_ids": list(waiting), "numbers": list(waiting.values())}
-    tx.execute(_COUNT_NEW, {"tenant_id": tenant_id, **numbers, "published": published, "now": now})
 
 
 def _in_backlog(standing: Standing | None) -> int:
@@ -119,7 +107,7 @@ def _in_backlog(standing: Standing | None) -> int:
 
 def _says_a_thing(sums: Sums) -> bool:
     numbers = (sums.published, sums.delivered, sums.failed, sums.died, sums.backlog)
-    return any(numbers) or any(sums.letters.values())
+    return any(numbers) or any(sums.letters.values()) or bool(sums.waiting)
 
 
 def _row(tenant_id: UUID, integration_id: UUID | None, sums: Sums, now: datetime) -> dict[str, Any]:
@@ -134,4 +122,5 @@ def _row(tenant_id: UUID, integration_id: UUID | None, sums: Sums, now: datetime
         "backlog": sums.backlog,
         "letters": {error: number for error, number in sums.letters.items() if number},
         "latencies": to_json(sums.latencies),
+        "waiting": {integration_id.hex: number for integration_id, number in sums.waiting.items()},
     }
