@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, and_, bindparam, case, delete, exists, or_, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from postrider.domain.latencies import from_json, to_json
 
+from .bulk import upsert_rows
 from .engine import Transaction
 from .tables import WHOLE_TENANT, backlogs, count_changes, counts, dead_letter_groups
 from .tally import Sums
@@ -74,8 +88,7 @@ def _add_to_counts(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
         place = (row.tenant_id, row.integration_id, row.step_seconds, row.begins_at)
         if place in sums:
             _include(sums[place], row)
-    if sums:
-        tx.execute(_WRITE_COUNTS[tx.dialect.name], [_count_row(place, each) for place, each in sums.items()])
+    upsert_rows(tx, counts, [_count_row(place, each) for place, each in sums.items()], _all_numbers)
 
 
 def _places(change: Row[Any]) -> list[_Place]:
@@ -139,8 +152,7 @@ def _add_to_backlogs(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
         for (tenant_id, integration_id), number in more.items()
         if number
     ]
-    if rows:
-        tx.execute(_ADD_BACKLOG[tx.dialect.name], rows)
+    upsert_rows(tx, backlogs, rows, _more_deliveries)
 
 
 _Group = tuple[UUID, UUID, str]
@@ -160,7 +172,7 @@ def _add_to_letters(tx: Transaction, changes: Sequence[Row[Any]]) -> None:
         {**_group_key(group), "letters": more[group], "first_at": min(moments), "last_at": max(moments)}
         for group, moments in buried.items()
     ]:
-        tx.execute(_ADD_LETTERS[tx.dialect.name], grown)
+        upsert_rows(tx, dead_letter_groups, grown, _more_letters)
     if shrunk := [
         {f"of_{name}": value for name, value in {**_group_key(group), "letters": number}.items()}
         for group, number in more.items()
@@ -176,39 +188,20 @@ def _group_key(group: _Group) -> dict[str, Any]:
     return {"tenant_id": tenant_id, "integration_id": integration_id, "error": error}
 
 
-Insert = postgresql.Insert | sqlite.Insert
+def _all_numbers(new: Any) -> dict[str, ColumnElement[Any]]:
+    return {name: new[name] for name in (*_NUMBERS, "latencies")}
 
 
-def _for_each_kind(make: Callable[[Callable[[Any], Any]], Insert]) -> dict[str, Insert]:
-    """Make a statement once for each kind of database: they say the same in dialects of their own."""
-    return {"postgresql": make(postgresql.insert), "sqlite": make(sqlite.insert)}
+def _more_deliveries(new: Any) -> dict[str, ColumnElement[Any]]:
+    return {"deliveries": backlogs.c.deliveries + new.deliveries}
 
 
-def _write_counts(insert: Callable[[Any], Any]) -> Insert:
-    new: Insert = insert(counts)
-    changed = {name: new.excluded[name] for name in (*_NUMBERS, "latencies")}
-    return new.on_conflict_do_update(index_elements=list(counts.primary_key), set_=changed)
+def _more_letters(new: Any) -> dict[str, ColumnElement[Any]]:
+    old = dead_letter_groups.c
+    later = case((new.last_at > old.last_at, new.last_at), else_=old.last_at)
+    return {"letters": old.letters + new.letters, "last_at": later}
 
 
-def _add_backlog(insert: Callable[[Any], Any]) -> Insert:
-    new: Insert = insert(backlogs)
-    more = {"deliveries": backlogs.c.deliveries + new.excluded.deliveries}
-    return new.on_conflict_do_update(index_elements=list(backlogs.primary_key), set_=more)
-
-
-def _add_letters(insert: Callable[[Any], Any]) -> Insert:
-    new: Insert = insert(dead_letter_groups)
-    old, late = dead_letter_groups.c, new.excluded.last_at
-    more = {
-        "letters": old.letters + new.excluded.letters,
-        "last_at": case((late > old.last_at, late), else_=old.last_at),
-    }
-    return new.on_conflict_do_update(index_elements=list(dead_letter_groups.primary_key), set_=more)
-
-
-_WRITE_COUNTS = _for_each_kind(_write_counts)
-_ADD_BACKLOG = _for_each_kind(_add_backlog)
-_ADD_LETTERS = _for_each_kind(_add_letters)
 _TAKE_LETTERS = (
     update(dead_letter_groups)
     .where(*(column == bindparam(f"of_{column.name}") for column in dead_letter_groups.primary_key))
