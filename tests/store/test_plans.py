@@ -222,10 +222,10 @@ def test_no_plan_is_kept_from_when_the_tables_were_empty(postgresql: Database) -
 
 
 def test_a_missing_index_of_postgresql_is_noticed(postgresql: Database, receiver: Receiver) -> None:
-    """Without the index of what is due, the statements that look for it are named."""
+    """Without the indexes of what is due and of what waits, the statements that look for it are named."""
     with filled(postgresql) as scene:
         with postgresql.write() as tx:
-            tx.execute(text("DROP INDEX ix_deliveries_due"))
+            tx.execute(text("DROP INDEX ix_deliveries_due, ix_deliveries_listed"))
         with planned(postgresql, prepare=BY_INDEX) as found:
             run_lap(scene, lambda _: nullcontext())
 

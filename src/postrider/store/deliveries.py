@@ -27,13 +27,16 @@ from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus, before
 
 from .bulk import insert_rows
 from .engine import Transaction
-from .tables import ENDED, FAILED, IN_LISTS, attempts, deliveries, events, holds, integrations, made_between, status_is
+from .tables import FAILED, IN_LISTS, attempts, deliveries, events, holds, integrations, made_between, status_is
 from .tally import Standing, Tally
 
-_ENDED = frozenset({DeliveryStatus.DEAD, DeliveryStatus.DISCARDED, DeliveryStatus.SKIPPED})
 _HELD = (
-    (IN_LISTS, _ENDED | {DeliveryStatus.PENDING}),
-    (ENDED, _ENDED),
+    (
+        IN_LISTS,
+        frozenset(
+            {DeliveryStatus.PENDING, DeliveryStatus.DEAD, DeliveryStatus.DISCARDED, DeliveryStatus.SKIPPED},
+        ),
+    ),
     # True of each that is being sent; those have an index of their leases.
     ("lease_until > 0", frozenset({DeliveryStatus.SENDING})),
 )

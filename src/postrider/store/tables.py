@@ -99,8 +99,6 @@ _PASSING = {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 
 
 IN_LISTS = "status IN ('pending', 'dead', 'discarded', 'skipped')"
 """Of a delivery that is looked for by its status; most are delivered, and few are being sent."""
-ENDED = "status IN ('dead', 'discarded', 'skipped')"
-"""Of a delivery that did not arrive and is not to be tried."""
 FAILED = "error <> ''"
 """Of a delivery whose last attempt failed."""
 SUSPECT = f"status = 'pending' AND lost >= {LOST_ALONE}"
@@ -281,7 +279,7 @@ deliveries = Table(
     Index("ix_deliveries_suspect", "integration_id", "due_at", "id", **_partial(SUSPECT)),  # type: ignore[arg-type]
     Index("ix_deliveries_lease", "lease_until", **_partial("status = 'sending'")),  # type: ignore[arg-type]
     Index("ix_deliveries_status", "tenant_id", "status", "id", **_partial(IN_LISTS)),  # type: ignore[arg-type]
-    Index("ix_deliveries_ended", "integration_id", "status", "id", **_partial(ENDED)),  # type: ignore[arg-type]
+    Index("ix_deliveries_listed", "integration_id", "status", "id", **_partial(IN_LISTS)),  # type: ignore[arg-type]
     Index("ix_deliveries_error", "tenant_id", "error", "id", **_partial(FAILED)),  # type: ignore[arg-type]
     Index("ix_deliveries_event", "event_id"),
     Index("ix_deliveries_tenant", "tenant_id", "id"),
