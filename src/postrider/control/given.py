@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from .texts import LONGEST_NAME
 TYPE = "integration"
 LONGEST_DESCRIPTION = 2_000
 REQUIRED = ("type", "name", "observes", "configuration")
+OBSERVE_SOMETHING = 'observes: must be a list of event types, at least one, or ["*"] for all'
 DEEPEST = 32
 _ECHO = 60
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
@@ -32,7 +33,7 @@ class Given:
 
 
 def read(data: object, *, known: Callable[[], frozenset[str]]) -> Given:
-    """Check the `data` of a request; InvalidInput names the first wrong member.
+    """Check the `data` of a request; InvalidInput names the first wrong member, but for an empty `observes`.
 
     `known` gives the tenant's event types; it is asked only when `observes` was given. Members that are none of an
     integration's are left alone, as Elastic Path does, so that what was read can be sent back.
@@ -48,18 +49,18 @@ def read(data: object, *, known: Callable[[], frozenset[str]]) -> Given:
     return Given(plain, {name: data[name] for name in ("configuration", "delivery") if name in data})
 
 
-def require_all(data: object) -> None:
+def require_all(data: object, *, but: Collection[str] = ()) -> None:
     """Check that nothing is missing that a new integration needs; InvalidInput names the first that is."""
     for name in REQUIRED:
-        if isinstance(data, Mapping) and name not in data:
+        if isinstance(data, Mapping) and name not in data and name not in but:
             hint = f'; it is always "{TYPE}"' if name == "type" else ""
             raise InvalidInput(f"data.{name}", f"{name}: is required{hint}")
 
 
 def observed(given: object, known: frozenset[str]) -> tuple[str, ...]:
     """Check a list of event types and patterns; InvalidInput names the first unknown one and what is near it."""
-    if not isinstance(given, list) or not given:
-        raise InvalidInput("data.observes", 'observes: must be a list of event types, at least one, or ["*"] for all')
+    if not isinstance(given, list):
+        raise InvalidInput("data.observes", OBSERVE_SOMETHING)
     patterns = {pattern for name in known for pattern in patterns_for(name)}
     for index, name in enumerate(given):
         if not isinstance(name, str) or name not in patterns:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,8 +18,8 @@ from postrider.domain.event import Event
 from postrider.domain.integration import DeliveryPolicy, Integration
 from postrider.domain.news import about_integration, gone_document, integration_document, trial_event
 from postrider.domain.signature import DEFAULT_OVERLAP, SECRET_BYTES, retire, signing_secret, still_signing
-from postrider.services import Services
-from postrider.store import deliveries, events, health, integrations
+from postrider.services import Change, Services
+from postrider.store import api_keys, deliveries, events, health, integrations
 from postrider.store.engine import Transaction
 from postrider.transports.configuration import TransportConfiguration, mask, masked, revised, secret_fields
 
@@ -34,6 +34,22 @@ _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What another system's API says of an integration, beside what ours does.
+
+    Said with it, an integration may observe nothing: it then gets nothing.
+    """
+
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """Put in the place of what was stored of the same systems."""
+    secrets: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    integration_id: UUID | None = None
+    """Of a new one, where its maker chooses."""
+    also: Callable[[Change, Integration], None] | None = None
+    """Done in the same transaction; may be done again when others were quicker."""
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationPage:
     """Some of a tenant's integrations, in the order of their making."""
 
@@ -42,26 +58,43 @@ class IntegrationPage:
     """How many the tenant has in all."""
 
 
-def create(services: Services, tenant_id: UUID, data: object, *, by: Actor = POSTRIDER) -> Integration:
-    """Make an integration from a request's `data`; its signing secret is in the answer."""
+def create(
+    services: Services, tenant_id: UUID, data: object, *, by: Actor = POSTRIDER, beside: Beside | None = None
+) -> Integration:
+    """Make an integration from a request's `data`; its signing secret is in the answer.
+
+    Conflict when the id that its maker chose is taken.
+    """
     wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
-    given.require_all(data)
-    new = _revised(services, _blank(services, tenant_id), wanted)
+    given.require_all(data, but=() if beside is None else ("observes",))
+    new = _revised(services, _blank(services, tenant_id), wanted, beside)
+    if beside is None and not new.observes:
+        raise InvalidInput("data.observes", given.OBSERVE_SOMETHING)
     with services.change(by) as change:
+        if integrations.any_tenant_has(change.tx, new.id):
+            raise Conflict(f"the id {new.id} is taken")
         integrations.add(change.tx, services.box, new, secret_names=_sealed_names(services, new))
         change.record(tenant_id, Action.INTEGRATION_CREATED, new.id, _told(services, None, new))
+        if beside is not None and beside.also is not None:
+            beside.also(change, new)
         _publish(services, change.tx, INTEGRATION_CREATED, new)
     services.ring.fan_out()
     return new
 
 
 def update(
-    services: Services, tenant_id: UUID, integration_id: UUID, data: object, *, by: Actor = POSTRIDER
+    services: Services,
+    tenant_id: UUID,
+    integration_id: UUID,
+    data: object,
+    *,
+    by: Actor = POSTRIDER,
+    beside: Beside | None = None,
 ) -> Integration:
     """Change what the request's `data` names; what changes nothing makes no new version and no event."""
     wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
-    revise = partial(_revised, services, wanted=wanted)
-    return _change(services, tenant_id, integration_id, revise, action=Action.INTEGRATION_UPDATED, by=by)
+    revise, also = partial(_revised, services, wanted=wanted, beside=beside), beside.also if beside else None
+    return _change(services, tenant_id, integration_id, revise, action=Action.INTEGRATION_UPDATED, by=by, also=also)
 
 
 def set_enabled(
@@ -107,6 +140,7 @@ def delete(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Act
         if not integrations.remove(tx, tenant_id, integration_id, now=now):
             raise _not_found(integration_id)
         change.record(tenant_id, Action.INTEGRATION_DELETED, integration_id)
+        api_keys.revoke_of_integration(tx, tenant_id, integration_id, now=now)
         deliveries.discard_pending(tx, tenant_id, integration_id, reason=GONE_REASON, now=now)
         gone = about_integration(
             INTEGRATION_DELETED,
@@ -179,6 +213,7 @@ def _change(
     *,
     action: Action,
     by: Actor,
+    also: Callable[[Change, Integration], None] | None = None,
 ) -> Integration:
     """Store what `step` makes of the integration, again from its newest state when somebody else was quicker."""
     for _ in range(_TRIES):
@@ -189,12 +224,20 @@ def _change(
         now = services.clock.now()
         retired = still_signing(stepped.retired_secrets, now=now)
         new = replace(stepped, retired_secrets=retired, version=old.version + 1, updated_at=now)
-        if _store(services, old, new, action=action, by=by):
+        if _store(services, old, new, action=action, by=by, also=also):
             return new
     raise Conflict("the integration is being changed by others at the same time; try again")
 
 
-def _store(services: Services, old: Integration, new: Integration, *, action: Action, by: Actor) -> bool:
+def _store(
+    services: Services,
+    old: Integration,
+    new: Integration,
+    *,
+    action: Action,
+    by: Actor,
+    also: Callable[[Change, Integration], None] | None,
+) -> bool:
     fresh_start = _deserves_fresh_start(old, new)
     new_rate = old.policy.rate_limit != new.policy.rate_limit
     with services.change(by) as change:
@@ -202,6 +245,8 @@ def _store(services: Services, old: Integration, new: Integration, *, action: Ac
         if not integrations.change(tx, services.box, new, secret_names=_sealed_names(services, new)):
             return False
         change.record(new.tenant_id, action, new.id, _told(services, old, new))
+        if also is not None:
+            also(change, new)
         if fresh_start:
             health.any_tenant_start_afresh(tx, new.id)
         if new_rate:
@@ -223,10 +268,12 @@ def _deserves_fresh_start(old: Integration, new: Integration) -> bool:
     return new.enabled and (not old.enabled or old.configuration != new.configuration)
 
 
-def _revised(services: Services, old: Integration, wanted: Given) -> Integration:
+def _revised(services: Services, old: Integration, wanted: Given, beside: Beside | None = None) -> Integration:
     """Apply what was given to an integration, as far as the rest of it allows."""
     wanted = _without_what_was_not_shown(services, old, wanted)
-    changed = replace(old, **wanted.plain)
+    changed = _with_extras(replace(old, **wanted.plain), beside)
+    if beside is None and not changed.observes and old.observes:
+        raise InvalidInput("data.observes", given.OBSERVE_SOMETHING)
     if old.secrets_unreadable and "configuration" in wanted.raw:
         # All that could not be read is given anew; the signing secret, which only we know, is made anew.
         changed = replace(changed, secrets_unreadable=False, signing_secret=_new_secret())
@@ -235,6 +282,17 @@ def _revised(services: Services, old: Integration, wanted: Given) -> Integration
         configuration=_configuration(services, old, changed.integration_type, wanted),
         policy=policies.changed(old.policy, wanted.raw["delivery"]) if "delivery" in wanted.raw else old.policy,
         disabled_reason="" if changed.enabled else old.disabled_reason,
+    )
+
+
+def _with_extras(integration: Integration, beside: Beside | None) -> Integration:
+    if beside is None:
+        return integration
+    return replace(
+        integration,
+        id=beside.integration_id or integration.id,
+        extras={**integration.extras, **beside.extras},
+        extra_secrets={**integration.extra_secrets, **beside.secrets},
     )
 
 

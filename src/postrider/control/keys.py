@@ -13,9 +13,10 @@ from uuid import UUID
 
 from postrider.domain.access import POSTRIDER, Actor, ApiKey, Permission
 from postrider.domain.audit import Action, FieldChange, shown
-from postrider.domain.errors import InvalidInput, NotAuthenticated, NotFound, NotPermitted
+from postrider.domain.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, NotPermitted
+from postrider.domain.integration import Integration
 from postrider.domain.news import timestamp
-from postrider.services import Services
+from postrider.services import Change, Services
 from postrider.store import api_keys, tenants
 from postrider.store.engine import Transaction
 
@@ -59,17 +60,8 @@ def create_key(
     given, now = frozenset(permissions), services.clock.now()
     _check(given, expires_at, now=now)
     secret = mint() if preset is None else _checked_preset(preset)
-    key = ApiKey(
-        id=services.ids.new(),
-        tenant_id=tenant_id,
-        name=short_text("data.name", name),
-        prefix=secret[:SHOWN_LENGTH],
-        permissions=given,
-        created_at=now,
-        expires_at=expires_at,
-        revoked_at=None,
-        last_used_at=None,
-        from_environment=from_environment,
+    key = replace(
+        _new(services, tenant_id, name, given, secret), expires_at=expires_at, from_environment=from_environment
     )
     with services.change(by) as change:
         _check_maker(change.tx, by, key, now=now)
@@ -80,6 +72,44 @@ def create_key(
             api_keys.add(change.tx, key, digest(services.pepper, secret))
             change.record(tenant_id, Action.API_KEY_CREATED, key.id, _told(key))
     return NewKey(key if had is None else had, secret)
+
+
+def add_key_of_integration(
+    services: Services, change: Change, integration: Integration, *, name: str, secret: str, by: Actor
+) -> None:
+    """Store, in a change under way, a key that may publish as an integration, and nothing else.
+
+    Raises what `create_key` does for its maker, and Conflict when the secret is another key's.
+    """
+    may = frozenset({Permission.EVENTS_PUBLISH})
+    key = replace(_new(services, integration.tenant_id, name, may, secret), integration_id=integration.id)
+    _check_maker(change.tx, by, key, now=key.created_at)
+    stored = digest(services.pepper, secret)
+    if api_keys.any_tenant_by_digest(change.tx, stored) is not None:
+        raise Conflict("the token is taken")
+    api_keys.add(change.tx, key, stored)
+    change.record(integration.tenant_id, Action.API_KEY_CREATED, key.id, _told(key))
+
+
+def integration_of(services: Services, secret: str) -> UUID | None:
+    """Tell as which integration a key publishes; None for none, and for a key that is none or over."""
+    with services.database.read() as tx:
+        key = api_keys.any_tenant_by_digest(tx, digest(services.pepper, secret))
+    return key.integration_id if key is not None and key.valid(services.clock.now()) else None
+
+
+def _new(services: Services, tenant_id: UUID, name: str, permissions: frozenset[Permission], secret: str) -> ApiKey:
+    return ApiKey(
+        id=services.ids.new(),
+        tenant_id=tenant_id,
+        name=short_text("data.name", name),
+        prefix=secret[:SHOWN_LENGTH],
+        permissions=permissions,
+        created_at=services.clock.now(),
+        expires_at=None,
+        revoked_at=None,
+        last_used_at=None,
+    )
 
 
 def revoke_key(services: Services, tenant_id: UUID, key_id: UUID, *, by: Actor = POSTRIDER) -> ApiKey:

@@ -93,6 +93,8 @@ class ApiKey:
     last_used_at: datetime | None
     from_environment: bool = False
     """Whether it is the operator's key that the environment sets, and ends when the environment sets another."""
+    integration_id: UUID | None = None
+    """As which integration it publishes: it ends with it."""
 
     def valid(self, now: datetime) -> bool:
         """Tell whether the key opens anything now."""

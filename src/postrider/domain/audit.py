@@ -106,6 +106,7 @@ def integration_changes(
         *_configuration_changes(old, new, set(secret_names)),
         *(FieldChange(name) for name in ("description", "signing_secret") if _differs(old, new, name)),
         *([FieldChange("delivery")] if old is not None and old.policy != new.policy else []),
+        *(FieldChange(f"extras.{system}") for system in _changed_extras(old, new)),
     )
 
 
@@ -142,6 +143,13 @@ def _configuration_changes(old: Integration | None, new: Integration, secret: se
             yield shown(f"configuration.{name}", _shown_url(before.get(name)), _shown_url(after.get(name)))
         else:
             yield FieldChange(f"configuration.{name}")
+
+
+def _changed_extras(old: Integration | None, new: Integration) -> list[str]:
+    states = [(one.extras, one.extra_secrets) if one else ({}, {}) for one in (old, new)]
+    systems = {system for state in states for members in state for system in members}
+    of = [{system: [members.get(system) for members in state] for system in systems} for state in states]
+    return sorted(system for system in systems if of[0][system] != of[1][system])
 
 
 def _differs(old: Integration | None, new: Integration, name: str) -> bool:

@@ -57,3 +57,7 @@ class Integration:
     """Signing secrets that were replaced, newest first; some may have ended since."""
     secrets_unreadable: bool = False
     """No configured key opens its secrets: they are not here, and nothing may be sent for it."""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """What other systems' APIs say of it beside what ours does, a member for each system."""
+    extra_secrets: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What of that is secret."""

@@ -27,6 +27,7 @@ def add(tx: Transaction, key: ApiKey, digest: bytes) -> None:
             created_at=key.created_at,
             expires_at=key.expires_at,
             from_environment=key.from_environment,
+            integration_id=key.integration_id,
         )
     )
 
@@ -60,6 +61,12 @@ def revoke(tx: Transaction, tenant_id: UUID, key_id: UUID, *, now: datetime) -> 
     return done.rowcount == 1
 
 
+def revoke_of_integration(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, now: datetime) -> None:
+    """End the keys that publish as an integration."""
+    mine = (api_keys.c.tenant_id == tenant_id, api_keys.c.integration_id == integration_id)
+    tx.execute(update(api_keys).where(*mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
+
+
 def any_tenant_from_environment(tx: Transaction, *, now: datetime) -> list[ApiKey]:
     """List the keys that the environment set and that have not ended."""
     c = api_keys.c
@@ -91,6 +98,7 @@ def _all() -> Select[Any]:
         api_keys.c.revoked_at,
         api_keys.c.last_used_at,
         api_keys.c.from_environment,
+        api_keys.c.integration_id,
     )
 
 

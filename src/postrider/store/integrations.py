@@ -57,6 +57,7 @@ def _columns(box: SecretBox, new: Integration, secret_names: Iterable[str]) -> d
         "configuration": {name: value for name, value in new.configuration.items() if name not in hidden},
         **secrets,
         "policy": policy_json(new.policy),
+        "extras": new.extras,
         "version": new.version,
         "created_at": new.created_at,
         "updated_at": new.updated_at,
@@ -98,6 +99,23 @@ def known(tx: Transaction, tenant_id: UUID, integration_id: UUID, *, hold: bool 
     if hold:
         query = query.with_for_update(read=True)
     return tx.execute(query).scalar_one_or_none() is not None
+
+
+def any_tenant_has(tx: Transaction, integration_id: UUID) -> bool:
+    """Tell whether an id is taken, by a deleted one too."""
+    return tx.execute(select(integrations.c.id).where(integrations.c.id == integration_id)).one_or_none() is not None
+
+
+def by_beginning(tx: Transaction, tenant_id: UUID, digits: str) -> UUID | None:
+    """Find the integration whose id begins with these hexadecimal digits; None for none, or more than one."""
+    low, high = (UUID(hex=digits.ljust(32, end)) for end in "0f")
+    query = select(integrations.c.id).where(
+        integrations.c.tenant_id == tenant_id,
+        integrations.c.id.between(low, high),
+        integrations.c.deleted_at.is_(None),
+    )
+    found = list(tx.execute(query.limit(2)).scalars())
+    return found[0] if len(found) == 1 else None
 
 
 def page(tx: Transaction, box: SecretBox, tenant_id: UUID, *, offset: int, limit: int) -> list[Integration]:
@@ -296,6 +314,7 @@ def _all() -> Select[Any]:
         integrations.c.configuration,
         integrations.c.secrets,
         integrations.c.policy,
+        integrations.c.extras,
         integrations.c.version,
         integrations.c.created_at,
         integrations.c.updated_at,
@@ -321,6 +340,7 @@ def _integration(row: Row[Any], secrets: sealed.Secrets, *, secrets_unreadable: 
             "policy": _policy(values["policy"]),
             "signing_secret": secrets.signing_secret,
             "retired_secrets": secrets.retired,
+            "extra_secrets": secrets.extras,
             "secrets_unreadable": secrets_unreadable,
         }
     )

@@ -12,7 +12,7 @@ from .engine import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration: what this version of the code works with."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -13,7 +13,7 @@ from postrider.domain.signature import RetiredSecret
 
 from .secrets import SecretBox
 
-_CONFIGURATION, _SIGNING, _RETIRED = "configuration", "signing_secret", "retired_secrets"
+_CONFIGURATION, _SIGNING, _RETIRED, _EXTRAS = "configuration", "signing_secret", "retired_secrets", "extras"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Secrets:
     """The configuration's secret fields."""
     signing_secret: str = field(repr=False)
     retired: tuple[RetiredSecret, ...] = field(repr=False)
+    extras: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What other systems' APIs add."""
 
 
 NO_SECRETS = Secrets({}, "", ())
@@ -33,11 +35,12 @@ def lock(box: SecretBox, integration: Integration, secret_names: AbstractSet[str
     """Encrypt an integration's secrets."""
     hidden = {name: value for name, value in integration.configuration.items() if name in secret_names}
     retired = [[one.secret, one.until.isoformat()] for one in integration.retired_secrets]
-    return box.lock({_CONFIGURATION: hidden, _SIGNING: integration.signing_secret, _RETIRED: retired})
+    extras = {_EXTRAS: integration.extra_secrets} if integration.extra_secrets else {}
+    return box.lock({_CONFIGURATION: hidden, _SIGNING: integration.signing_secret, _RETIRED: retired, **extras})
 
 
 def unlock(box: SecretBox, locked: str) -> Secrets:
     """Decrypt an integration's secrets; SecretUnreadable when no key fits."""
     opened = box.open(locked)
     retired = (RetiredSecret(secret, datetime.fromisoformat(until)) for secret, until in opened[_RETIRED])
-    return Secrets(opened[_CONFIGURATION], opened[_SIGNING], tuple(retired))
+    return Secrets(opened[_CONFIGURATION], opened[_SIGNING], tuple(retired), opened.get(_EXTRAS, {}))

@@ -135,6 +135,8 @@ api_keys = Table(
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
     Column("from_environment", Boolean(create_constraint=False), nullable=False),
+    Column("integration_id", Uuid, comment="as which integration it publishes, and with which it ends"),
+    Index("ix_api_keys_integration", "integration_id", **_partial("integration_id IS NOT NULL")),  # type: ignore[arg-type]
     Index("ux_api_keys_digest", "digest", unique=True),
     Index("ix_api_keys_tenant", "tenant_id", "id"),
 )
@@ -162,6 +164,7 @@ integrations = Table(
     Column("configuration", Json, nullable=False, comment="without its secrets"),
     Column("secrets", Text, nullable=False, comment="encrypted: secret fields and the signing secret"),
     Column("policy", Json, nullable=False),
+    Column("extras", Json, nullable=False, server_default="{}", comment="what other systems say of it, by system"),
     Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
