@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import EntryPoint
 from typing import Any
 from uuid import UUID
 
@@ -166,8 +167,10 @@ class House:
 
 
 @contextmanager
-def build_house(database: Database, *, aws_endpoint_url: str | None = None) -> Iterator[House]:
-    """Build a house in a migrated database."""
+def build_house(
+    database: Database, *, aws_endpoint_url: str | None = None, transports: Iterable[EntryPoint] | None = None
+) -> Iterator[House]:
+    """Build a house in a migrated database, with all transports that are installed or with these."""
     clock, ring = MovableClock(), RecordingRing()
     randomness = random.Random(1)
     guard = Guard(LOOPBACK)
@@ -177,7 +180,7 @@ def build_house(database: Database, *, aws_endpoint_url: str | None = None) -> I
         clock=clock,
         ids=Ids(clock, randomness),
         box=SecretBox([new_key()]),
-        transports=Registry(Surroundings(http, guard, aws_endpoint_url)),
+        transports=Registry(Surroundings(http, guard, aws_endpoint_url), transports),
         ring=ring,
         broker=QuietBroker(),
         random=randomness,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -40,9 +40,10 @@ class ConfiguredTransport(Transport, Protocol):
 class Registry:
     """The transports of this process."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, entries: Iterable[EntryPoint] | None = None) -> None:
+        """Know the transports of these entry points; of all that is installed when none are given."""
         self._surroundings = surroundings
-        self._entries = _installed()
+        self._entries = _installed() if entries is None else _by_name(entries)
         self._loaded: dict[str, ConfiguredTransport] = {}
 
     def names(self) -> list[str]:
@@ -74,4 +75,8 @@ class Registry:
 @cache
 def _installed() -> Mapping[str, EntryPoint]:
     # It reads a file of every package that is installed: once a process is enough.
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return _by_name(entry_points(group=GROUP))
+
+
+def _by_name(entries: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entries}

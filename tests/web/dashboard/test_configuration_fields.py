@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 from api import Api
-from pydantic import BaseModel, Field
+from house import build_house
 from starlette.datastructures import FormData
+from web.dashboard.pager import PagerConfiguration
 from web.dashboard.visitor import Visitor
 
 from postrider.domain.errors import InvalidInput
-from postrider.transports.configuration import Secret, TransportConfiguration
-from postrider.transports.webhook import WebhookTransport
+from postrider.store.engine import Database
+from postrider.transports.registry import GROUP
 from postrider.web.dashboard.configuration_fields import Kind, fields_of, number, read, texts_of
-
-
-class Loudness(StrEnum):
-    LOW = "low"
-    HIGH = "high"
-
-
-class Place(BaseModel):
-    floor: int
-
-
-class PagerConfiguration(TransportConfiguration):
-    """Whom to page."""
-
-    number: str = Field(title="Number", description="With its country.", examples=["+49 30 1"])
-    tries: int = 3
-    pause: float | None = None
-    urgent: bool = True
-    loudness: Loudness = Loudness.LOW
-    language: Literal["de", "en"] | None = None
-    groups: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=lambda: ["all"])
-    places: list[Place] = Field(default_factory=list)
-    labels: dict[str, str] = Field(default_factory=dict)
-    code: Annotated[str, Secret()]
-    pin: Annotated[str | None, Secret()] = None
-
 
 FIELDS = fields_of(PagerConfiguration)
 STORED: dict[str, Any] = {
@@ -124,17 +100,28 @@ def test_what_is_no_number_is_left_for_the_rules() -> None:
     assert [number(text) for text in (" 3 ", "1.5", "three")] == [3, 1.5, "three"]
 
 
-def test_a_third_partys_form_is_shown_filled_in_and_taken(
-    api: Api, pages: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def pager_api(sqlite: Database) -> Iterator[Api]:
+    """Serve a house to which somebody has added a transport."""
+    installed = EntryPoint("pager", "web.dashboard.pager:PagerTransport", GROUP)
+    with build_house(sqlite, transports=[installed]) as house, Api(house) as built:
+        yield built
+
+
+def test_a_third_partys_form_is_shown_filled_in_and_taken(pager_api: Api) -> None:
     """Every kind of field works on the page, with nothing written for this type."""
-    monkeypatch.setattr(WebhookTransport, "configuration_model", PagerConfiguration)
-    form_page = pages.get("/dashboard/integrations/new/webhook")
+    with closing(Visitor(pager_api)) as pages:
+        pages.sign_in()
+        _walk_through_the_form(pager_api, pages)
+
+
+def _walk_through_the_form(api: Api, pages: Visitor) -> None:
+    form_page = pages.get("/dashboard/integrations/new/pager")
     fields = {f"configuration.{name}": value for name, value in STORED.items() if isinstance(value, str)}
 
     done = pages.submit(
         form_page,
-        "/new/webhook",
+        "/new/pager",
         name="pager",
         observes="*",
         **fields,
