@@ -45,13 +45,13 @@ HOMES: dict[str, set[str]] = {
     "httptools": {"transports"},
     "httpx": {"transports", "bench"},
     "idna": {"transports"},
-    "jinja2": {"web"},
+    "jinja2": {"transports", "web"},
     "kombu": {"bell", "worker"},
     "moto": {"bench"},  # of the development dependencies: one scenario needs it and says so where it is missing
     "msgspec": {"pipeline", "store", "web"},
     "multidict": {"transports"},
     "limits": {"settings", "web"},
-    "markupsafe": {"web"},
+    "markupsafe": {"transports", "web"},
     "mypy_boto3_sqs": {"transports"},  # for the type checker alone
     "prometheus_client": {"services", "web", "worker"},
     "psycopg": {"store"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
@@ -31,6 +31,8 @@ class Dialect(StrEnum):
     """Elastic Path's webhook body, with Standard Webhooks headers beside its own."""
     CLOUDEVENTS = "cloudevents"
     """A CloudEvents 1.0 structured JSON document, as Elastic Path puts on queues."""
+    TEMPLATED = "templated"
+    """One JSON document of all that a transport's templates may speak of; what they make of it is what is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def compose(
     if dialect is Dialect.ELASTIC_PATH:
         body = _elastic_path_body(claimed, integration, sender)
         headers = _webhook_headers(claimed, integration, body, now=now)
+    elif dialect is Dialect.TEMPLATED:
+        body, headers = _templated(claimed, integration), ()
     else:
         body = _cloudevent(claimed, sender, claimed.payload)
         if body_limit is not None and len(body) > body_limit:
@@ -157,6 +161,25 @@ def _cloudevent(claimed: Claimed, sender: Sender, data: bytes) -> bytes:
         _text_json(sender.public_url),
         b'"specversion":"1.0","storeid":%s,"type":%s' % (_text_json(sender.store_id), _text_json(claimed.event_type)),
     )
+
+
+def _templated(claimed: Claimed, integration: Integration) -> bytes:
+    published = claimed.published_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return b'{"payload":%s,"event":%s,"integration":%s,"delivery":%s}' % (
+        claimed.payload,
+        _json({"id": str(claimed.event_id), "type": claimed.event_type, "created_at": published}),
+        _json({"id": str(integration.id), "name": integration.name}),
+        _json({"id": str(claimed.delivery_id), "attempt": claimed.attempt}),
+    )
+
+
+def payload_of(templated: bytes) -> bytes:
+    """Give the payload of a templated message's body, as it was published; ValueError when there is none."""
+    text = templated.decode()
+    span = _member_span(text, "payload")
+    if span is None:
+        raise ValueError("there is no payload in it")
+    return text[span[0] : span[1]].encode()
 
 
 def elide_included(payload: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +24,30 @@ class Secret:
     """A key that may write integrations reads it in clear, as Elastic Path shows a webhook's `secret_key`."""
     sent_to: tuple[str, ...] | None = None
     """The fields that say where it is sent or used; None: any that is no secret itself may."""
+
+
+class Form(StrEnum):
+    """What a template makes, which says how values are written into it."""
+
+    TEXT = "text"
+    """Values go in as they are."""
+    LINE = "line"
+    """One line of text: breaks in it become blanks."""
+    HTML = "html"
+    """Values are escaped as HTML wants it."""
+    JSON = "json"
+    """Values are escaped as they stand between the quotes of a JSON text."""
+    URL = "url"
+    """Values are escaped so that each stays one piece of a path or a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Marks a field as a template, or as a table of named ones: `Annotated[str, Template(Form.LINE)]`."""
+
+    form: Form = Form.TEXT
+    may_be_empty: bool = False
+    """What it makes may be nothing but blanks; else that is a failure."""
 
 
 class TransportConfiguration(BaseModel):
@@ -58,6 +83,12 @@ class TransportConfiguration(BaseModel):
             return "is not a field of this type; its fields are " + ", ".join(cls.model_fields)
         return complaint(problem)
 
+    def check_against(self, payload: bytes | None) -> None:
+        """Check what a model alone cannot: templates, by an event with this payload, or by the sample when None.
+
+        Raises InvalidInput.
+        """
+
     def stored(self) -> dict[str, Any]:
         """Give the fields that were set, as JSON values."""
         return self.model_dump(mode="json", exclude_none=True)
@@ -67,6 +98,16 @@ def secret_fields(model: type[TransportConfiguration]) -> dict[str, Secret]:
     """List a model's secret fields by name."""
     return {
         name: mark for name, field in model.model_fields.items() for mark in field.metadata if isinstance(mark, Secret)
+    }
+
+
+def template_fields(model: type[TransportConfiguration]) -> dict[str, Template]:
+    """List a model's templates by the name of their field."""
+    return {
+        name: mark
+        for name, field in model.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Template)
     }
 
 
@@ -95,19 +136,24 @@ def _hidden(mark: Secret | None, value: object, *, for_writer: bool) -> bool:
     return mark is not None and isinstance(value, str) and not (for_writer and mark.shown_to_writers)
 
 
-def revised(model: type[TransportConfiguration], given: object, stored: Mapping[str, Any]) -> dict[str, Any]:
+def revised(
+    model: type[TransportConfiguration], given: object, stored: Mapping[str, Any], *, payload: bytes | None = None
+) -> dict[str, Any]:
     """Check what a caller gave in the place of a stored configuration, and give it as it is to be stored.
 
     Secrets that were given as they are shown stay as they were: but a hidden one only while it is sent to where it was,
-    or else who may not see it could have it sent to them. Raises InvalidInput.
+    or else who may not see it could have it sent to them. Templates are tried on an event with this `payload`, or on
+    the sample. Raises InvalidInput.
     """
     if not isinstance(given, Mapping):
         return model.parse(given).stored()
     filled = _unmasked(model, given, stored)
-    new = model.parse(filled).stored()
+    parsed = model.parse(filled)
+    new = parsed.stored()
     for name, mark in secret_fields(model).items():
         if filled.get(name) != given.get(name) and not mark.shown_to_writers:
             _check_stays(name, _destinations(model, mark), new, stored)
+    parsed.check_against(payload)
     return new
 
 

@@ -1,0 +1,102 @@
+"""Templates in a configuration: what is sent of an event, checked when it is saved, rendered when it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from postrider.domain.errors import InvalidInput
+
+from .configuration import Form, Template, TransportConfiguration, template_fields
+from .template_language import TemplateFailed, compiled, rendered
+from .template_sample import SAMPLE, sample_document
+from .template_values import read
+
+__all__ = ["SAMPLE", "TemplateFailed", "TemplatedConfiguration"]
+
+_LONGEST_DETAIL = 500
+
+
+class TemplatedConfiguration(TransportConfiguration):
+    """A configuration with templates: fields marked `Annotated[str, Template(...)]`, or tables of such texts.
+
+    They speak of `payload`, `event` (id, type, created_at), `integration` (id, name) and `delivery` (id, attempt).
+    """
+
+    def form_of(self, name: str, mark: Template) -> Form:
+        """Say what a field's template makes; for a model in which another field decides about it."""
+        del name
+        return mark.form
+
+    def render(self, body: bytes) -> dict[str, str]:
+        """Make what is sent of a templated message's body: by field, those of a table as `headers.X-Name`.
+
+        Raises TemplateFailed, which names the field.
+        """
+        return self._render(read(body))
+
+    def check_against(self, payload: bytes | None) -> None:
+        for path, source, form, _ in self._templates():
+            try:
+                compiled(source, form)
+            except TemplateFailed as error:
+                raise InvalidInput(f"data.configuration.{path}", f"{path}: {error.problem}") from None
+        try:
+            self._render(read(sample_document(payload)))
+        except _FieldFailed as error:
+            raise InvalidInput(f"data.configuration.{error.path}", _advice(error, sample=payload is None)) from None
+
+    def _render(self, document: Mapping[str, Any]) -> dict[str, str]:
+        made = {}
+        for path, source, form, mark in self._templates():
+            try:
+                made[path] = _finished(rendered(source, form, document), form, mark)
+            except TemplateFailed as error:
+                raise _FieldFailed(path, error) from None
+        return made
+
+    def _templates(self) -> Iterator[tuple[str, str, Form, Template]]:
+        for name, mark in template_fields(type(self)).items():
+            value, form = getattr(self, name), self.form_of(name, mark)
+            if isinstance(value, Mapping):
+                yield from ((f"{name}.{key}", source, form, mark) for key, source in value.items())
+            elif value is not None:
+                yield name, value, form, mark
+
+
+class _FieldFailed(TemplateFailed):
+    """Names the field whose template failed."""
+
+    def __init__(self, path: str, error: TemplateFailed) -> None:
+        super().__init__(f"The template of {path} could not be filled in: {error.problem}."[:_LONGEST_DETAIL])
+        self.path = path
+        self.reason = error.problem
+        self.missing = error.missing
+
+
+def _finished(text: str, form: Form, mark: Template) -> str:
+    if form is Form.LINE:
+        text = " ".join(text.split())
+    if not text.strip() and not mark.may_be_empty:
+        raise TemplateFailed("nothing came of it, and nothing would be sent")
+    if form is Form.JSON:
+        _check_json(text)
+    return text
+
+
+def _check_json(text: str) -> None:
+    try:
+        json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise TemplateFailed(f"what comes of it is not JSON ({error})") from None
+
+
+def _advice(error: _FieldFailed, *, sample: bool) -> str:
+    where = "with the sample event" if sample else "with this payload"
+    if not error.missing:
+        return f"{error.path}: cannot be filled in {where}: {error.reason}"
+    return (
+        f"{error.path}: {error.missing} is not there {where}; "
+        f'where it may be missing, write {{{{ {error.missing} | default("") }}}}'
+    )
