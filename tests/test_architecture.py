@@ -276,54 +276,60 @@ def _clock_calls(module: Module) -> set[str]:
     return {name for name in _names_used(module) if ".".join(name.split(".")[-2:]) in CLOCKS}
 
 
-def test_arrows_point_to_the_right() -> None:
+@pytest.fixture(scope="module")
+def product() -> list[Module]:
+    """Parse the product once: it takes longer than to ask all the rules."""
+    return read(SOURCE)
+
+
+def test_arrows_point_to_the_right(product: list[Module]) -> None:
     """A room imports only what lies to its right in the design's drawing; peers do not import each other."""
-    assert wrong_arrows(read(SOURCE)) == []
+    assert wrong_arrows(product) == []
 
 
-def test_every_room_is_drawn() -> None:
+def test_every_room_is_drawn(product: list[Module]) -> None:
     """There is no room beside the drawing."""
-    assert undrawn_rooms(read(SOURCE)) == []
+    assert undrawn_rooms(product) == []
 
 
-def test_only_runtime_and_doors_read_settings() -> None:
+def test_only_runtime_and_doors_read_settings(product: list[Module]) -> None:
     """Everybody else is handed what it needs; nobody else looks into the environment."""
-    assert settings_readers(read(SOURCE)) == []
+    assert settings_readers(product) == []
 
 
-def test_libraries_stay_at_home() -> None:
+def test_libraries_stay_at_home(product: list[Module]) -> None:
     """Each outside library is imported only where it lives."""
-    assert homeless_libraries(read(SOURCE)) == []
+    assert homeless_libraries(product) == []
 
 
-def test_domain_is_pure() -> None:
+def test_domain_is_pure(product: list[Module]) -> None:
     """The domain imports the standard library only, does no input or output and asks no clock."""
-    assert impure_domain(read(SOURCE)) == []
+    assert impure_domain(product) == []
 
 
-def test_names_say_what_is_inside() -> None:
+def test_names_say_what_is_inside(product: list[Module]) -> None:
     """No file or folder is a drawer for whatever had no other place."""
-    assert drawers(read(SOURCE)) == []
+    assert drawers(product) == []
 
 
-def test_changes_are_recorded() -> None:
+def test_changes_are_recorded(product: list[Module]) -> None:
     """Nothing that people manage is changed in a transaction that could commit without its audit entry."""
-    assert unrecorded_changes(read(SOURCE)) == []
+    assert unrecorded_changes(product) == []
 
 
-def test_functions_are_short() -> None:
+def test_functions_are_short(product: list[Module]) -> None:
     """No function is longer than a page."""
-    assert long_functions(read(SOURCE)) == []
+    assert long_functions(product) == []
 
 
-def test_files_are_short() -> None:
+def test_files_are_short(product: list[Module]) -> None:
     """No file is longer than can be kept in mind."""
-    assert long_files(read(SOURCE)) == []
+    assert long_files(product) == []
 
 
-def test_checker_reads_the_package() -> None:
+def test_checker_reads_the_package(product: list[Module]) -> None:
     """The rules are asked about the real files."""
-    assert Path("domain/outcome.py") in {module.path for module in read(SOURCE)}
+    assert Path("domain/outcome.py") in {module.path for module in product}
 
 
 RULES = [
