@@ -1,5 +1,6 @@
 """The servers that tests ask for, and the rule that nothing is skipped where everything is installed."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
@@ -162,6 +163,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = in_good_order(items, frozenset({"bench", "browser", "demo", "flows", "machine"}))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of each search for garbage: to walk it takes a sixth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
