@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select
 
 from postrider.domain.access import Actor, ActorKind
 from postrider.domain.audit import Action, AuditEntry, FieldChange, ObjectType
@@ -83,6 +83,21 @@ def latest_of_each(
     query = _all().where(a.tenant_id == tenant_id, a.object_id.in_(object_ids), a.action.in_(sorted(actions)))
     found = [_entry(row) for row in tx.execute(query.order_by(a.id.desc()).limit(limit))]
     return {entry.object_id: entry for entry in reversed(found)}
+
+
+def last_of_each(
+    tx: Transaction, tenant_id: UUID, object_ids: Collection[str], actions: Collection[Action]
+) -> dict[str, AuditEntry]:
+    """Read by whom the last of some actions was done to each object, however long ago and however often before."""
+    if not object_ids:
+        return {}
+    a = audit_log.c
+    newest_first = func.row_number().over(partition_by=a.object_id, order_by=a.id.desc())
+    ranked = _all().add_columns(newest_first.label("rank"))
+    ranked = ranked.where(a.tenant_id == tenant_id, a.object_id.in_(object_ids), a.action.in_(sorted(actions)))
+    found = ranked.subquery()
+    entries = [_entry(row) for row in tx.execute(select(found).where(found.c.rank == 1))]
+    return {entry.object_id: entry for entry in entries}
 
 
 def any_tenant_forget(tx: Transaction, *, before: datetime, limit: int) -> int:

@@ -31,6 +31,7 @@ from .api import (
     resend,
     tenants,
 )
+from .api.cxengage import integrations as cxengage
 from .auth import Authenticator
 from .dashboard.app import create_dashboard
 from .dashboard.session import PATH as DASHBOARD
@@ -90,6 +91,7 @@ def create_app(
     errors.install(app)
     app.router.routes += [*app.state.routes, Route(DASHBOARD, _to_dashboard)]
     app.mount(DASHBOARD, create_dashboard(app, codes or SignInCodes()))
+    app.mount(cxengage.PATH, cxengage.create(app))
     return app
 
 
