@@ -75,7 +75,13 @@
   }
 
   function chart(place, { times, series, unit }) {
-    const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    // A canvas does not know light-dark(): only a computed color tells which of the two it is.
+    const colour = (name) => {
+      place.style.color = `var(${name})`;
+      const computed = getComputedStyle(place).color;
+      place.style.color = "";
+      return computed;
+    };
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     const said = (value) => (unit === " ms" && value >= 1000 ? `${(value / 1000).toLocaleString("en")} s` : `${(Math.round(value * 100) / 100).toLocaleString("en")}${unit}`);
     const say = (_, value) => (value === null || value === undefined ? "–" : said(value));
