@@ -27,8 +27,9 @@ from postrider.domain.signature import sign
 from postrider.transports.configuration import masked
 from postrider.transports.guard import Guard
 from postrider.transports.http import HttpEngine
+from postrider.transports.http_answer import retry_after
 from postrider.transports.registry import Surroundings
-from postrider.transports.webhook import NOT_SUCCESS, WebhookConfiguration, WebhookTransport, retry_after
+from postrider.transports.webhook import NOT_SUCCESS, WebhookConfiguration, WebhookTransport
 
 SECRET_KEY = "canary-secret-key"
 LOOPBACK = Guard(["127.0.0.0/8"])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
@@ -14,28 +13,25 @@ from yarl import URL
 from postrider.domain.exhibit import Exhibit, only_note
 from postrider.domain.integration import Integration
 from postrider.domain.message import Dialect, Message, concealed
-from postrider.domain.outcome import Outcome, Verdict, excerpt
+from postrider.domain.outcome import Outcome, Verdict
 from postrider.domain.ports import FlightLimits
 
 from .configuration import Secret, TransportConfiguration
+from .http_answer import kept_body, kept_headers, retry_after
 from .http_failure import HttpFailure
 from .http_flight import HttpFlight
 from .http_message import Answer, Request
 from .registry import Surroundings
-from .scrub import scrub, secrets_of
+from .scrub import secrets_of
 from .url import http_url
 
 LONGEST_SECRET = 1024
-MOST_HEADERS = 32
-HEADERS_LENGTH = 4096
 ENGINES_OWN = "The headers Host, Content-Length and Accept-Encoding: identity go with it."
 NOT_SUCCESS = "Received a status code outside of 2xx range - treating webhook as a fail"
 """Elastic Path's own words."""
 
 _GONE = 410
 _SENDABLE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?")
-# Nine digits are 31 years: a longer number of seconds is no wish but a mistake.
-_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class WebhookConfiguration(TransportConfiguration):
@@ -122,7 +118,7 @@ class _Webhook:
 
     def outcome(self, answer: Answer) -> Outcome:
         status = answer.status
-        headers, body = self._headers(answer.headers), self._body(answer)
+        headers, body = kept_headers(answer.headers, self._secrets), kept_body(answer, self._secrets)
         if any(low <= status <= high for low, high in self._success):
             return Outcome(Verdict.DELIVERED, status_code=status, response_headers=headers, response_body=body)
         return Outcome(
@@ -135,47 +131,3 @@ class _Webhook:
             response_headers=headers,
             response_body=body,
         )
-
-    def _body(self, answer: Answer) -> str:
-        return scrub(excerpt(answer.body), self._secrets, cut=answer.cut) if answer.body else ""
-
-    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        kept: dict[str, str] = {}
-        left = HEADERS_LENGTH
-        # One look at them all: hardly any answer repeats a secret, and this is done for each.
-        together = "\n".join(headers.values())
-        secrets = [secret for secret in self._secrets if secret in together]
-        for name, value in headers.items():
-            clean = scrub(_text(value), secrets)
-            left -= len(name) + len(clean)
-            if left < 0 or len(kept) >= MOST_HEADERS:
-                break
-            kept.setdefault(name.lower(), clean)
-        return kept
-
-
-def _text(value: str) -> str:
-    # aiohttp keeps bytes that are not UTF-8 as lone surrogates, which no database takes.
-    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
-    """Read how long the far side asks to be left alone, as seconds or as an HTTP date; None for nonsense.
-
-    A date is measured against the answer's own `Date`, so that a clock that is wrong over there does no harm.
-    """
-    value = headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(value):
-        return timedelta(seconds=int(value))
-    until = _date(value)
-    if until is None:
-        return None
-    return max(until - (_date(headers.get("Date", "")) or now), timedelta(0))
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
