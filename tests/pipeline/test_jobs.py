@@ -54,6 +54,23 @@ def test_a_job_leaves_what_came_after_it(house: House, receiver: Receiver) -> No
     assert (read(house, job).status, read(house, job).done) == (JobStatus.DONE, 1)
 
 
+def test_a_job_did_more_than_there_were(house: House, receiver: Receiver) -> None:
+    """What waited when the job was started, and died before its turn, is taken too: and counted in the total."""
+    house.integrate(receiver.url, delivery={"retry_waits": []})
+    receiver.answer(400)
+    house.publish("order.paid")
+    house.run_until_idle()
+    house.publish("order.paid")
+    house.fan_out()
+    job = start(house)
+    house.run_until_idle()
+
+    step_jobs(house.services)
+
+    assert job.total == 1
+    assert (read(house, job).done, read(house, job).total) == (2, 2)
+
+
 def test_a_job_goes_on_where_it_was(house: House, receiver: Receiver) -> None:
     """Each delivery has its turn once, even if it dies again before the job is done; nothing but its row is kept."""
     dead(house, receiver, 8)

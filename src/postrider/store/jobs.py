@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, delete, exists, insert, or_, select, update
 
 from postrider.domain.delivery import DeliveryStatus
 from postrider.domain.ids import first_at
@@ -119,12 +119,14 @@ def step(
     finished: bool,
     now: datetime,
 ) -> None:
-    """Note how far a job has come."""
+    """Note how far a job has come; what came under its filter since it was started is counted as its own."""
+    done = jobs.c.done + moved
     tx.execute(
         update(jobs)
         .where(jobs.c.tenant_id == job.tenant_id, jobs.c.id == job.id, jobs.c.status == "running")
         .values(
-            done=jobs.c.done + moved,
+            done=done,
+            total=case((done > jobs.c.total, done), else_=jobs.c.total),
             cursor=cursor,
             next_due_at=next_due_at,
             status="done" if finished else "running",
