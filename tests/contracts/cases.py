@@ -56,6 +56,11 @@ class FarSide(Protocol):
         """Give the transport with a guard that allows no private network; never asked of a case that is not."""
 
 
+def as_it_is(message: Message) -> bytes:
+    """Give the body of a message that its transport sends as it was composed."""
+    return message.body
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One transport's place in the suite."""
@@ -65,6 +70,8 @@ class Case:
     """Start the far side and what the transport needs; end both on leaving."""
     guarded: bool = True
     """Who writes an integration chooses the address; False where only the operator can."""
+    arrives: Callable[[Message], bytes] = as_it_is
+    """Says which body arrives for a message, told apart from what the transport makes of it."""
 
 
 def all_cases() -> list[Case]:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import entry_points
 
 import pytest
@@ -46,7 +46,7 @@ def test_type_name_is_the_registered_one(case: Case, far_side: FarSide) -> None:
     assert far_side.transport.type_name == case.name
 
 
-def test_messages_arrive_byte_for_byte(far_side: FarSide) -> None:
+def test_messages_arrive_byte_for_byte(case: Case, far_side: FarSide) -> None:
     """What was put in is what arrives, each message once, and each outcome says delivered."""
     with trip(far_side) as flight:
         messages = flight.messages(20)
@@ -54,7 +54,7 @@ def test_messages_arrive_byte_for_byte(far_side: FarSide) -> None:
 
     assert set(landed) == {message.id for message in messages}
     assert {outcome.verdict for outcome in landed.values()} == {Verdict.DELIVERED}
-    assert sorted(far_side.received()) == sorted(message.body for message in messages)
+    assert sorted(far_side.received()) == sorted(case.arrives(message) for message in messages)
 
 
 def test_delivered_outcome_has_no_error(far_side: FarSide) -> None:
@@ -66,7 +66,7 @@ def test_delivered_outcome_has_no_error(far_side: FarSide) -> None:
     assert 0 < outcome.duration.total_seconds() < flight.timeout
 
 
-def test_unusual_payloads_arrive_unchanged(far_side: FarSide) -> None:
+def test_unusual_payloads_arrive_unchanged(case: Case, far_side: FarSide) -> None:
     """Text of any script, escapes and numbers of any length pass through."""
     payload = '{"name":"Zoë 東京 🚚","n":1.10,"big":12345678901234567890.0,"nul":"\\u0000"}'.encode()
     with trip(far_side) as flight:
@@ -74,7 +74,7 @@ def test_unusual_payloads_arrive_unchanged(far_side: FarSide) -> None:
         (outcome,) = flight.send(messages).values()
 
     assert outcome.verdict is Verdict.DELIVERED
-    assert far_side.received() == [messages[0].body]
+    assert far_side.received() == [case.arrives(messages[0])]
 
 
 @pytest.mark.quiet
@@ -348,7 +348,7 @@ def test_message_over_the_limit_is_refused_alone(far_side: FarSide) -> None:
     limit = far_side.transport.body_limit or 0
     with trip(far_side) as flight:
         small = flight.messages(2)
-        large = replace(small[0], id=flight.messages(1)[0].id, body=b'{"x":"' + b"x" * limit + b'"}')
+        (large,) = flight.messages(1, b'{"x":"' + b"x" * limit + b'"}')
         landed = flight.send([small[0], large, small[1]])
 
     assert [landed[message.id].verdict for message in small] == [Verdict.DELIVERED] * 2

@@ -51,6 +51,7 @@ _WORDS = {
     "body_refused": "The queue takes no message with this content: correct it with “Edit and resend”.",
     "body_too_large": "The message is larger than the far side takes.",
     "compose_failed": "No message could be made of the event with the integration's configuration: look at the detail.",
+    "template_failed": "A template of the integration asks for what the event does not have: the detail says for what.",
     # Credentials and places.
     "access_denied": "The credentials are known, but may not write there: give them the right to.",
     "connect_refused": "The broker refused the connection: its answer tells why.",
