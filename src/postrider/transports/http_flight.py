@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -34,13 +34,28 @@ class Dialogue(Protocol):
         """Say what an answer means; the flight adds the duration."""
 
 
+class Exchange(Protocol):
+    """Gets the answer to a request, on the engine's loop; raises HttpFailure."""
+
+    def __call__(self, request: Request, *, seconds: float) -> Awaitable[Answer]: ...
+
+
 class HttpFlight:
     """Messages on their way to one host, each in a request of its own."""
 
     def __init__(
-        self, engine: HttpEngine, limits: FlightLimits, dialogue: Dialogue, *, host: HostRoom, wake: Callable[[], None]
+        self,
+        engine: HttpEngine,
+        limits: FlightLimits,
+        dialogue: Dialogue,
+        *,
+        host: HostRoom,
+        wake: Callable[[], None],
+        exchange: Exchange | None = None,
     ) -> None:
+        """Take how an answer is got where that needs more than one request (the engine's way when None)."""
         self._engine = engine
+        self._exchange = exchange or engine.exchange
         self._cap = limits.max_in_flight
         self._seconds = limits.timeout.total_seconds()
         self._dialogue = dialogue
@@ -117,7 +132,7 @@ class HttpFlight:
 
     async def _outcome(self, message: Message, *, seconds: float) -> Outcome:
         try:
-            answer = await self._engine.exchange(self._dialogue.request(message), seconds=seconds)
+            answer = await self._exchange(self._dialogue.request(message), seconds=seconds)
         except HttpFailure as failure:
             verdict = Verdict.PERMANENT if failure.permanent else Verdict.TEMPORARY
             return Outcome(verdict, failure.error, failure.detail)

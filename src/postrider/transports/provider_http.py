@@ -22,7 +22,7 @@ from postrider.domain.ports import FlightLimits
 from .configuration import TransportConfiguration, secret_fields
 from .http_answer import kept_body, kept_headers, retry_after
 from .http_failure import HttpFailure
-from .http_flight import HttpFlight
+from .http_flight import Exchange, HttpFlight
 from .http_message import Answer, Request
 from .registry import Surroundings
 from .scrub import scrub, secrets_of
@@ -164,7 +164,13 @@ class ProviderTransport(Generic[C]):
             secrets_of(integration, self.configuration_model),
         )
         host = self._engine.room_of(http_url(getattr(configuration, self.url_field)))
-        return HttpFlight(self._engine, limits, dialogue, host=host, wake=wake)
+        exchange = self.exchange(integration, configuration)
+        return HttpFlight(self._engine, limits, dialogue, host=host, wake=wake, exchange=exchange)
+
+    def exchange(self, integration: Integration, configuration: C) -> Exchange:
+        """Say how answers are got; for a provider that wants more than one request for a message."""
+        del integration, configuration
+        return self._engine.exchange
 
     def exhibit(self, integration: Integration, message: Message) -> Exhibit:
         configuration = self._configuration(integration)
