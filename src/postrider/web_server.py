@@ -31,6 +31,8 @@ MESSAGE_BYTES = 2 * BODY_LIMIT + HEAD_BYTES
 """Of a whole request on the wire: bodies that come in chunks are longer there."""
 LINGER_SECONDS = 1.0
 """How long a client that was told an error may take to read it."""
+_LOOKUP = b"LOOKUP "
+_INSTEAD = b"SEARCH "
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,51 @@ def serve(app: str, *, host: str, port: int, processes: int, patience: Patience)
         sys.exit(3)
 
 
-class PatientProtocol(HttpToolsProtocol):
+class LookupProtocol(HttpToolsProtocol):
+    """One connection that takes the method LOOKUP too, of which the parser has never heard.
+
+    The parser is given a method in its place that has a body as well; the app sees what the client said. Where several
+    requests come in one piece, only the first of them may be a LOOKUP.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._between = True
+        self._held = b""
+        self._is_lookup = False
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(self._known(data) if self._between else data)
+
+    def on_message_begin(self) -> None:
+        self._between = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._is_lookup:
+            self._is_lookup = False
+            # The app's task has this scope and has not begun.
+            self.scope["method"] = _LOOKUP.strip().decode()
+
+    def on_message_complete(self) -> None:
+        self._between = True
+        super().on_message_complete()
+
+    def _known(self, data: bytes) -> bytes:
+        """Give what the parser may see of a request's beginning: nothing while it can still become a LOOKUP."""
+        begun = (self._held + data).lstrip(b"\r\n")
+        self._held = b""
+        if begun.startswith(_LOOKUP):
+            self._is_lookup = True
+            return _INSTEAD + begun[len(_LOOKUP) :]
+        if _LOOKUP.startswith(begun):
+            self._held = begun
+            return b""
+        return begun
+
+
+class PatientProtocol(LookupProtocol):
     """One connection: cut off when its client is too slow, sends too much or is one too many."""
 
     def __init__(
