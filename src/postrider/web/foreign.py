@@ -111,7 +111,8 @@ class _AnySlash:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (path := scope["path"].removesuffix("/")) != scope.get("root_path", ""):
-            scope = {**scope, "path": path}
+            # Not in a copy: the log finds the route in it.
+            scope["path"] = path
         await self._app(scope, receive, send)
 
 
