@@ -32,6 +32,7 @@ from .api import (
     tenants,
 )
 from .api.cxengage import integrations as cxengage
+from .api.integration_points import routes as integration_points
 from .auth import Authenticator
 from .dashboard.app import create_dashboard
 from .dashboard.session import PATH as DASHBOARD
@@ -92,6 +93,7 @@ def create_app(
     app.router.routes += [*app.state.routes, Route(DASHBOARD, _to_dashboard)]
     app.mount(DASHBOARD, create_dashboard(app, codes or SignInCodes()))
     app.mount(cxengage.PATH, cxengage.create(app))
+    app.mount(integration_points.PATH, integration_points.era_app(app))
     return app
 
 

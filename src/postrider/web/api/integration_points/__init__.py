@@ -1,0 +1,1 @@
+"""ERA's `integration_points`: channels of integration, each of them one of our integrations."""

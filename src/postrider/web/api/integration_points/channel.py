@@ -1,0 +1,241 @@
+"""A channel as ERA writes it, and the integration that it is here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from postrider.control.integrations import UNREADABLE
+from postrider.domain.errors import InvalidInput
+from postrider.domain.integration import Integration
+from postrider.domain.news import timestamp
+from postrider.transports.configuration import looks_masked, mask
+
+from .given import Given
+
+SYSTEM = "era"
+"""Its member of an integration's extras."""
+PUBLIC, TELEGRAM = "public", "telegram"
+WEBHOOK = "webhook"
+NOWHERE = "https://channel.invalid/"
+"""The address of a channel that only publishes: a reserved name, which leads to nobody."""
+TELEGRAM_URL = "https://api.telegram.org"
+"""Where Telegram is when nothing else is said."""
+BOT_TOKEN = "bot_token"  # noqa: S105 - a field's name
+_OURS = frozenset({"url", "secret_key", "api_url", BOT_TOKEN, "chat_id", "text"})
+"""What a channel says of a configuration; other doors may have set more."""
+SCRIPTS = ("recv_svcscriptcode", "recv_svcscriptcode_ws", "send_svcscriptcode", "send_svcscriptcode_ws")
+_ALWAYS = {"title": "", "comment": "", "allow_files_api": False, "issync": False}
+_PLAIN = ("code", "type", "url", "token_remote", "token_remote2", *SCRIPTS)
+_ROUTE = ("type", "url", "token_remote")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel with its secrets in clear: never log it, never show it unmasked."""
+
+    code: str
+    type: str
+    token_local: str = field(repr=False)
+    """Empty: nobody publishes as it, since another system's API made it."""
+    token_remote: str = field(repr=False)
+    token_remote2: str = field(repr=False)
+    url: str
+    scripts: Mapping[str, str]
+    opts: Mapping[str, Any]
+    observes: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How what a channel observes gets to its far side."""
+
+    integration_type: str
+    configuration: Mapping[str, Any] = field(repr=False)
+    is_open: bool
+    """Whether there is a far side; else the channel only publishes."""
+
+
+def read(integration: Integration) -> Channel:
+    """Read the channel that an integration is; what else there is of it is whatever made it."""
+    said = integration.extras.get(SYSTEM, {})
+    secret = integration.extra_secrets.get(SYSTEM, {})
+    return Channel(
+        code=said.get("code") or integration.name,
+        token_local=secret.get("token_local", ""),
+        token_remote2=secret.get("token_remote2", ""),
+        scripts={name: said.get(name, "") for name in SCRIPTS},
+        opts=_opts(integration, said),
+        observes=list(integration.observes),
+        **_far_side(integration, said, secret),
+    )
+
+
+def _opts(integration: Integration, said: Mapping[str, Any]) -> dict[str, Any]:
+    given = said.get("opts", {})
+    # It was renamed since by another door: then that name is its title.
+    title = given.get("title", "")
+    if integration.name != (title or said.get("code", integration.name)):
+        title = integration.name
+    templates = {
+        name: integration.configuration[name]
+        for name in ("chat_id", "text")
+        if integration.integration_type == TELEGRAM and name in integration.configuration
+    }
+    return {**_ALWAYS, **given, **templates, "title": title, "comment": integration.description}
+
+
+def _far_side(integration: Integration, said: Mapping[str, Any], secret: Mapping[str, Any]) -> dict[str, str]:
+    told = integration.configuration
+    if _only_publishes(integration):
+        return {
+            "type": said.get("type", PUBLIC),
+            "url": said.get("url", ""),
+            "token_remote": secret.get("token_remote", ""),
+        }
+    if integration.integration_type == WEBHOOK:
+        return {"type": PUBLIC, "url": told.get("url", ""), "token_remote": told.get("secret_key") or ""}
+    if integration.integration_type == TELEGRAM:
+        url = told.get("api_url", "")
+        url = "" if url.rstrip("/") == TELEGRAM_URL else url
+        return {"type": TELEGRAM, "url": url, "token_remote": told.get(BOT_TOKEN, "")}
+    return {"type": integration.integration_type, "url": "", "token_remote": ""}
+
+
+def _only_publishes(integration: Integration) -> bool:
+    return integration.integration_type == WEBHOOK and integration.configuration.get("url") == NOWHERE
+
+
+def is_open(integration: Integration) -> bool:
+    """Tell whether what an integration observes has somewhere to go."""
+    return not _only_publishes(integration)
+
+
+def new(given: Given, token_local: str) -> Channel:
+    """Make the channel that a caller wants; InvalidInput names what is missing or cannot be."""
+    for name in ("code", "type"):
+        if not given.has(name):
+            raise InvalidInput(name, f"{name}: is required")
+    for name in ("token_remote", "token_remote2"):
+        _kept(name, getattr(given, name), "")
+    return Channel(
+        code=given.code,
+        type=given.type,
+        token_local=token_local,
+        token_remote=given.token_remote,
+        token_remote2=given.token_remote2,
+        url=given.url,
+        scripts={name: getattr(given, name) for name in SCRIPTS},
+        opts={**_ALWAYS, **given.opts.model_dump(exclude_unset=True)},
+        observes=given.observes if given.has("observes") else [],
+    )
+
+
+def revised(old: Channel, given: Given, token_local: str) -> Channel:
+    """Apply what was given to a channel; InvalidInput names what cannot be."""
+    plain = {name: getattr(given, name) if given.has(name) else _of(old, name) for name in _PLAIN}
+    for name in ("token_remote", "token_remote2"):
+        plain[name] = _kept(name, plain[name], _of(old, name))
+    changed = Channel(
+        **{name: value for name, value in plain.items() if name not in SCRIPTS},
+        token_local=token_local,
+        scripts={name: plain[name] for name in SCRIPTS},
+        opts={**old.opts, **given.opts.model_dump(exclude_unset=True)},
+        observes=given.observes if given.has("observes") else old.observes,
+    )
+    _check_stays(old, changed, given)
+    return changed
+
+
+def _of(channel: Channel, name: str) -> str:
+    return channel.scripts[name] if name in SCRIPTS else str(getattr(channel, name))
+
+
+def _kept(name: str, value: str, stored: str) -> str:
+    """Put a stored token in the place of its own mask; any other mask is refused."""
+    if not looks_masked(value):
+        return value
+    if not stored or value != mask(stored):
+        raise InvalidInput(
+            name, f"{name}: looks like a masked value; send the token itself, or leave it as it was shown to keep it"
+        )
+    return stored
+
+
+def _check_stays(old: Channel, changed: Channel, given: Given) -> None:
+    """See that a token that nobody is shown is neither shown nor sent elsewhere."""
+    anew = given.has("token_remote") and not looks_masked(given.token_remote)
+    moved = (old.type, old.url) != (changed.type, changed.url)
+    if old.type == TELEGRAM and old.token_remote and moved and not anew:
+        raise InvalidInput("token_remote", "token_remote: send it anew for the new type or url; it is kept for the old")
+
+
+def goes_elsewhere(old: Channel, changed: Channel) -> bool:
+    """Tell whether anything changed of how a channel reaches its far side."""
+    templates = [[one.opts.get(name, "") for name in ("chat_id", "text")] for one in (old, changed)]
+    return templates[0] != templates[1] or any(_of(old, name) != _of(changed, name) for name in _ROUTE)
+
+
+def way(channel: Channel, installed: Collection[str]) -> Way:
+    """Find how a channel reaches its far side, by what is installed here."""
+    if channel.type == PUBLIC and channel.url not in {"", NOWHERE}:
+        return Way(WEBHOOK, _filled(url=channel.url, secret_key=channel.token_remote), is_open=True)
+    chat_id = channel.opts.get("chat_id", "")
+    if channel.type == TELEGRAM and channel.token_remote and chat_id and TELEGRAM in installed:
+        told = _filled(
+            **{BOT_TOKEN: channel.token_remote},
+            api_url=channel.url,
+            chat_id=chat_id,
+            text=channel.opts.get("text", ""),
+        )
+        return Way(TELEGRAM, told, is_open=True)
+    return Way(WEBHOOK, {"url": NOWHERE}, is_open=False)
+
+
+def configuration(way: Way, before: Integration) -> dict[str, Any]:
+    """Give the configuration of a changed way, with what other doors set of it before."""
+    kept = before.configuration if before.integration_type == way.integration_type else {}
+    return {**{name: value for name, value in kept.items() if name not in _OURS}, **way.configuration}
+
+
+def _filled(**members: str) -> dict[str, str]:
+    return {name: value for name, value in members.items() if value}
+
+
+def extras(channel: Channel, *, is_open: bool) -> dict[str, Any]:
+    """Give what is stored of a channel beside its integration, which has the address of an open one."""
+    opts = {name: value for name, value in channel.opts.items() if name != "comment"}
+    url = {} if is_open else {"url": channel.url}
+    return {"code": channel.code, "type": channel.type, **url, **channel.scripts, "opts": opts}
+
+
+def secrets(channel: Channel, *, is_open: bool) -> dict[str, str]:
+    """Give what of that is stored encrypted."""
+    names = ("token_local", "token_remote2", *(() if is_open else ("token_remote",)))
+    return {name: _of(channel, name) for name in names}
+
+
+def name_of(channel: Channel) -> str:
+    """Name its integration."""
+    return str(channel.opts["title"] or channel.code)
+
+
+def document(integration: Integration, *, for_writer: bool) -> dict[str, Any]:
+    """Write an integration as a channel, its tokens masked for whoever may not see them."""
+    channel = read(integration)
+    clear = for_writer and channel.type != TELEGRAM
+    local = UNREADABLE if integration.secrets_unreadable else channel.token_local
+    return {
+        "id": str(integration.id),
+        "code": channel.code,
+        "type": channel.type,
+        "token_local": local if for_writer else mask(local),
+        "token_remote": channel.token_remote if clear else mask(channel.token_remote),
+        "token_remote2": mask(channel.token_remote2),
+        "url": channel.url,
+        **channel.scripts,
+        "opts": dict(channel.opts),
+        "ext": {"ct": timestamp(integration.created_at), "lwt": timestamp(integration.updated_at)},
+        "observes": channel.observes,
+    }
