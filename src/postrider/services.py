@@ -19,6 +19,9 @@ from postrider.store.engine import Database, Transaction
 from postrider.store.secrets import SecretBox
 from postrider.transports.registry import Registry
 
+_APART = 2**32
+"""So that no two things made one by one share the first 24 hexadecimal digits, by which some clients know them."""
+
 
 class Ids:
     """Makes ids that sort in the order of their making within this process."""
@@ -35,7 +38,7 @@ class Ids:
     def many(self, count: int) -> list[UUID]:
         """Make ids that follow one another."""
         with self._guard:
-            first = max(uuid7(self._clock.now(), self._random.getrandbits(74)).int, self._last + 1)
+            first = max(uuid7(self._clock.now(), self._random.getrandbits(74)).int, self._last + _APART)
             self._last = first + count - 1
             return [UUID(int=number) for number in range(first, first + count)]
 

@@ -15,6 +15,7 @@ from postrider.domain.audit import Action, FieldChange, integration_changes
 from postrider.domain.catalogue import INTEGRATION_CREATED, INTEGRATION_DELETED, INTEGRATION_UPDATED
 from postrider.domain.errors import Conflict, InvalidInput, NotFound
 from postrider.domain.event import Event
+from postrider.domain.installation import installing
 from postrider.domain.integration import DeliveryPolicy, Integration
 from postrider.domain.news import about_integration, gone_document, integration_document, trial_event
 from postrider.domain.signature import DEFAULT_OVERLAP, SECRET_BYTES, retire, signing_secret, still_signing
@@ -274,6 +275,8 @@ def _revised(services: Services, old: Integration, wanted: Given, beside: Beside
     changed = _with_extras(replace(old, **wanted.plain), beside)
     if beside is None and not changed.observes and old.observes:
         raise InvalidInput("data.observes", given.OBSERVE_SOMETHING)
+    if changed.enabled and installing(changed.extras):
+        raise Conflict("the integration is still being installed: it can be enabled when its steps are completed")
     if old.secrets_unreadable and "configuration" in wanted.raw:
         # All that could not be read is given anew; the signing secret, which only we know, is made anew.
         changed = replace(changed, secrets_unreadable=False, signing_secret=_new_secret())

@@ -25,6 +25,7 @@ from .api import (
     health,
     integration_logs,
     integrations,
+    integrator_io,
     jobs,
     oauth,
     published,
@@ -94,6 +95,8 @@ def create_app(
     app.mount(DASHBOARD, create_dashboard(app, codes or SignInCodes()))
     app.mount(cxengage.PATH, cxengage.create(app))
     app.mount(integration_points.PATH, integration_points.era_app(app))
+    # Behind all others whose address begins as its own does.
+    app.mount(integrator_io.PATH, integrator_io.create(app))
     return app
 
 

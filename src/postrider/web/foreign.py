@@ -95,6 +95,8 @@ async def json_body(request: Request) -> Any:
     strict_json.check(body)
     try:
         return json.loads(body)
+    except RecursionError:
+        raise NotJson("the body is nested too deep") from None
     except ValueError as error:
         raise NotJson("the body is not valid JSON") from error
 
