@@ -39,6 +39,7 @@ class Action(StrEnum):
     INTEGRATION_DISABLED = "integration.disabled"
     INTEGRATION_SECRET_ROTATED = "integration.secret_rotated"  # noqa: S105 - a word, not a secret
     INTEGRATION_TESTED = "integration.tested"
+    INTEGRATION_STEP_REQUESTED = "integration.step_requested"
     INTEGRATION_DELETED = "integration.deleted"
     API_KEY_CREATED = "api-key.created"
     API_KEY_CHANGED = "api-key.changed"

@@ -60,7 +60,10 @@ _LEGACY = {
 }
 
 # Postrider's own news, beside integration.created, .updated and .deleted.
-_OWN = {"integration": ("disabled", "recovered"), "postrider": ("test",)}
+_OWN = {
+    "integration": ("disabled", "recovered"),
+    "postrider": ("test", "install_step_requested", "uninstall_step_requested", "integration_settings_changed"),
+}
 
 
 def _names(*groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -74,6 +77,9 @@ INTEGRATION_CREATED = "integration.created"
 INTEGRATION_UPDATED = "integration.updated"
 INTEGRATION_DELETED = "integration.deleted"
 TEST = "postrider.test"
+INSTALL_STEP_REQUESTED = "postrider.install_step_requested"
+UNINSTALL_STEP_REQUESTED = "postrider.uninstall_step_requested"
+SETTINGS_CHANGED = "postrider.integration_settings_changed"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
