@@ -12,9 +12,9 @@ import postrider
 from postrider.web.error_words import meaning, title
 
 SOURCE = Path(postrider.__file__).parent
-MAKERS = {"Outcome": 1, "HttpFailure": 0}
+MAKERS = {"Outcome": 1, "HttpFailure": 0, "Finding": 1, "Unfit": 0}
 """Which argument of a call is an error word."""
-TABLES = {"_CODES", "_OF_ERRNO"}
+TABLES = {"_CODES", "_NAMED", "_OF_ERRNO"}
 """Whose values are pairs of something and an error word."""
 
 
@@ -54,6 +54,9 @@ def test_the_words_of_all_transports_are_explained() -> None:
         ("http_204", "HTTP 204", "The receiver answered, but not with a status that this integration takes"),
         ("http_900", "HTTP 900", "The receiver answered with a status that is no success"),
         ("dns_not_found", "Host name not found", "The host's name does not exist"),
+        ("smtp_450", "SMTP 450", "The mail server does not take it now"),
+        ("smtp_550", "SMTP 550", "The mail server refuses it"),
+        ("mitto_8", "Mitto 8", "Mitto did not send it"),
         ("connection_refused", "Connection refused", "Nothing listens at this address"),
         ("worker_lost", "Worker lost", "Workers ended while they had it in hand"),
         ("", "No error", "No attempt of these ended with an error"),

@@ -64,6 +64,13 @@ def check_headers(headers: tuple[tuple[str, str], ...]) -> None:
             )
 
 
+def header_value(text: str) -> str:
+    """Give a text that can stand in an HTTP header back; ValueError for any other."""
+    if not text or not _VALUE.fullmatch(text):
+        raise ValueError("is sent in an HTTP header, so it must be plain ASCII letters, digits, signs and inner spaces")
+    return text
+
+
 @lru_cache(maxsize=1024)
 def _may_be_set(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and name.lower() not in _FRAMING

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -116,6 +118,26 @@ def system_addresses(host: str) -> Found | OSError:
     except UnicodeError:
         return socket.gaierror(socket.EAI_NONAME, "not a name that can be looked up")
     return [(family, str(address[0])) for family, _, _, _, address in found]
+
+
+def socket_addresses(host: str, port: int, *, seconds: float) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    """Give the socket addresses of a host, in the order in which to try them, for those who may block.
+
+    OSError when there is none, LookupTimeout when nobody answers.
+    """
+    with suppress(ValueError):
+        family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET  # noqa: PLR2004 - IP's version
+        return [(family, (host, port))]
+    answer: queue.SimpleQueue[Found | OSError] = queue.SimpleQueue()
+    # getaddrinfo knows no deadline: a thread that it holds is left behind, and ends when it does.
+    threading.Thread(target=lambda: answer.put(system_addresses(host)), name="postrider-lookup", daemon=True).start()
+    try:
+        found = answer.get(timeout=min(seconds, LOOKUP_SECONDS))
+    except queue.Empty:
+        raise LookupTimeout from None
+    if isinstance(found, OSError):
+        raise found
+    return [(family, (target, port)) for family, target in found]
 
 
 def _hand_over(answer: asyncio.Future[Found], found: Found | OSError) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 from postrider.domain.outcome import Outcome, Verdict
@@ -20,7 +17,7 @@ from postrider.domain.outcome import Outcome, Verdict
 from .guard import AddressRefused, Guard
 from .network_errors import network_outcome
 from .poller import Poller
-from .resolver import LOOKUP_SECONDS, Found, LookupTimeout, system_addresses
+from .resolver import socket_addresses
 from .stomp_errors import connect_refused, login_refused
 from .stomp_frames import BadFrame, Frame, Frames, protocol_of
 from .stomp_link import Link
@@ -175,7 +172,7 @@ class _Attempt:
     def _reach(self, guard: Guard) -> socket.socket:
         """Connect to the first of the name's addresses that may be connected to and answers."""
         errors: list[OSError] = []
-        targets = _look_up(self._address, self._left())
+        targets = socket_addresses(self._address.host, self._address.port, seconds=self._left())
         for tried, (family, target) in enumerate(targets):
             until = time.monotonic() + self._left() / (len(targets) - tried)
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -289,23 +286,3 @@ class _Attempt:
         if left <= 0:
             raise TimeoutError
         return left
-
-
-def _look_up(address: Address, seconds: float) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
-    """Give the socket addresses of a host, in the order in which to try them; OSError when there is none."""
-    with suppress(ValueError):
-        family = socket.AF_INET6 if ip_address(address.host).version == 6 else socket.AF_INET  # noqa: PLR2004
-        return [(family, (address.host, address.port))]
-    answer: queue.SimpleQueue[Found | OSError] = queue.SimpleQueue()
-    # getaddrinfo knows no deadline: a thread that it holds is left behind, and ends when it does.
-    look_up = threading.Thread(
-        target=lambda: answer.put(system_addresses(address.host)), name="postrider-lookup", daemon=True
-    )
-    look_up.start()
-    try:
-        found = answer.get(timeout=min(seconds, LOOKUP_SECONDS))
-    except queue.Empty:
-        raise LookupTimeout from None
-    if isinstance(found, OSError):
-        raise found
-    return [(family, (target, address.port)) for family, target in found]

@@ -27,6 +27,11 @@ _HUNDREDS = {
     4: "The receiver refuses the request: its answer may tell why.",
     5: "The receiver failed inside: its answer or its own log tells why.",
 }
+_REPLIES = (
+    ("smtp_4", "The mail server does not take it now: its answer is in the detail, and this may pass by itself."),
+    ("smtp_5", "The mail server refuses it: its answer tells whether the receiver, the sender or the mail is why."),
+    ("mitto_", "Mitto did not send it: its answer is in the detail."),
+)
 _OTHER_STATUS = "The receiver answered with a status that is no success."
 _WORDS = {
     # No connection.
@@ -57,9 +62,18 @@ _WORDS = {
     "connect_refused": "The broker refused the connection: its answer tells why.",
     "destination_not_found": "The broker has no such destination: create it, or correct the integration.",
     "invalid_credentials": "The credentials are not accepted: correct them in the integration.",
-    "login_refused": "The broker refused the login: check the user and the password in the integration.",
+    "login_not_offered": "The mail server offers no way to log in on this port: another port may.",
+    "login_refused": "The far side refused the login: check the user and the password in the integration.",
     "queue_key_refused": "The key that the queue is encrypted with cannot be used: give the credentials the right to.",
     "queue_not_found": "There is no such queue: create it, or correct its URL in the integration.",
+    "tls_not_offered": "The mail server offers no STARTTLS, and nothing is sent in clear: try port 465.",
+    # A provider does not send it.
+    "mail_invalid": "The provider found the receiver's address wrong: correct it with “Edit and resend”.",
+    "mail_rejected": "The provider does not send to this receiver, or by this sender: its reason is in the detail.",
+    "not_published": "Salesforce did not publish the event: its words are in the detail.",
+    "payment_required": "The provider wants to be paid before it sends more.",
+    "unknown_subaccount": "The provider does not know the account that the key belongs to.",
+    "validation_error": "The provider found something wrong in the mail: its words are in the detail.",
     # The far side is not well.
     "internal_error": "Something failed inside, here or at the far side: look at the detail.",
     "receipt_timeout": "The broker did not confirm the message in time. It may have arrived.",
@@ -67,6 +81,7 @@ _WORDS = {
     "sqs_refused": "SQS refused the message: its answer tells why.",
     "stomp_error": "The broker answered with an error: its words are in the detail.",
     "stomp_version": "The broker speaks neither STOMP 1.1 nor 1.2: another address or port may.",
+    "request_limit_exceeded": "The provider is asked too often: set a rate limit in the integration.",
     "throttled": "SQS is asked too often: set a rate limit in the integration.",
     # Nobody's answer.
     "stopped": "The worker stopped before an answer came. The event may have arrived.",
@@ -82,7 +97,7 @@ def meaning(error: str) -> str:
     status = error.removeprefix(_HTTP)
     if error.startswith(_HTTP) and status.isdecimal():
         return _STATUSES.get(int(status)) or _HUNDREDS.get(int(status) // 100, _OTHER_STATUS)
-    return _WORDS.get(error, "")
+    return _WORDS.get(error) or next((text for begin, text in _REPLIES if error.startswith(begin)), "")
 
 
 def title(error: str) -> str:
@@ -90,6 +105,8 @@ def title(error: str) -> str:
     status = error.removeprefix(_HTTP)
     if error.startswith(_HTTP) and status.isdecimal():
         return f"HTTP {status}"
+    if error.startswith("smtp_"):
+        return f"SMTP {error.removeprefix('smtp_')}"
     words = error.replace("_", " ")
     return _SPELT.get(error) or words[:1].upper() + words[1:] or "No error"
 
@@ -103,4 +120,5 @@ _SPELT = {
     "stomp_error": "STOMP error",
     "stomp_version": "STOMP version",
     "tls_failed": "TLS failed",
+    "tls_not_offered": "TLS not offered",
 }
