@@ -123,6 +123,7 @@ ROUTES = (
     ),
     Route("GET", _I, Permission.INTEGRATIONS_READ, told=(200,)),
     Route("POST", _I, Permission.INTEGRATIONS_WRITE, bodies=(_CREATE,), told=(422,)),
+    Route("POST", f"{_I}/preview", Permission.INTEGRATIONS_WRITE, bodies=({"configuration": {}},), told=(422,)),
     Route("GET", _ONE, Permission.INTEGRATIONS_READ, _INTEGRATION),
     Route("PUT", _ONE, Permission.INTEGRATIONS_WRITE, _INTEGRATION, bodies=(_CHANGE,)),
     Route("DELETE", _ONE, Permission.INTEGRATIONS_WRITE, _INTEGRATION),

@@ -41,13 +41,13 @@ def exhibit(services: Services, tenant_id: UUID, delivery_id: UUID, attempt_numb
         return only_note(UNREADABLE)
     try:
         transport = services.transports.get(integration.integration_type)
-        made = _made(services, tenant, integration, transport, tried)
+        shown = made(services, tenant, integration, transport, tried.claimed())
     except (InvalidInput, ValueError) as error:
         return only_note(f"It cannot be made with the integration's present configuration: {error}.")
-    if made is None:
+    if shown is None:
         return None
     changed = integration.updated_at > tried.attempt.started_at
-    return replace(made, note=" ".join(filter(None, (made.note, CHANGED if changed else ""))))
+    return replace(shown, note=" ".join(filter(None, (shown.note, CHANGED if changed else ""))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +85,32 @@ def _tried(tx: Transaction, tenant_id: UUID, delivery_id: UUID, attempt_number: 
     return _Tried(event, delivery, found[0])
 
 
-def _made(
-    services: Services, tenant: Tenant, integration: Integration, transport: ConfiguredTransport, tried: _Tried
+def made(
+    services: Services, tenant: Tenant, integration: Integration, transport: ConfiguredTransport, claimed: Claimed
 ) -> Exhibit | None:
+    """Show what a claim's attempt sends; None: this type of integration does not show it."""
     # A third party's transport may have been written before there was such a method.
     show = getattr(transport, "exhibit", None)
     if show is None:
         return None
     message = compose(
-        tried.claimed(),
+        claimed,
         integration,
         sender_of(services, tenant),
         dialect=transport.dialect,
         body_limit=transport.body_limit,
-        now=tried.attempt.started_at,
+        now=claimed.started_at,
     )
-    made: Exhibit | None = show(integration, message)
-    return made and _without_secrets(made, secrets_of(integration, transport.configuration_model))
+    shown: Exhibit | None = show(integration, message)
+    return shown and _without_secrets(shown, secrets_of(integration, transport.configuration_model))
 
 
-def _without_secrets(made: Exhibit, secrets: tuple[str, ...]) -> Exhibit:
+def _without_secrets(shown: Exhibit, secrets: tuple[str, ...]) -> Exhibit:
     """Take out what a transport forgot to mask, by what its configuration declares to be secret."""
     return replace(
-        made,
-        title=scrub(made.title, secrets),
-        headers=tuple((name, scrub(value, secrets)) for name, value in made.headers),
-        body=scrub(made.body, secrets),
-        note=scrub(made.note, secrets),
+        shown,
+        title=scrub(shown.title, secrets),
+        headers=tuple((name, scrub(value, secrets)) for name, value in shown.headers),
+        body=scrub(shown.body, secrets),
+        note=scrub(shown.note, secrets),
     )

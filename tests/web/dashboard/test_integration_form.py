@@ -303,3 +303,37 @@ def test_a_change_is_made_in_the_name_of_the_key(api: Api, pages: Visitor) -> No
 
     (entry, *_) = api.data("/v2/audit-log?action=integration.updated")
     assert (entry["actor"]["name"], get(api, integration).name) == ("test", "renamed")
+
+
+def test_a_preview_shows_the_request_and_saves_nothing(api: Api, pages: Visitor) -> None:
+    """The button shows what is sent for the sample order, or for a payload that is typed in; what was typed stays."""
+    typed = {
+        "configuration.url": "https://api.example.com",
+        "configuration.path": "/orders/{{ payload.data.id }}",
+        "configuration.token": "canary-token-1",
+        "preview": "yes",
+    }
+
+    sample = fill(pages, "rest", **typed)
+    own = fill(pages, "rest", **typed, preview_payload='{"data":{"id":7}}')
+    wrong = fill(pages, "rest", **typed, preview_payload="{}")
+
+    assert (sample.status, own.status, wrong.status) == (200, 200, 200)
+    assert "POST https://api.example.com/orders/8ba75d3f-1f4a-4a1d-9d55-3d6b1c7a9f01" in sample.text
+    assert "POST https://api.example.com/orders/7" in own.text
+    assert "payload.data.id is not there with this payload" in wrong.text
+    assert "canary-token-1" not in sample.text + own.text + wrong.text
+    assert shown(own)["configuration.path"] == typed["configuration.path"]
+    assert all_of(api) == []
+
+
+def test_a_preview_of_a_change_uses_the_stored_secret(api: Api, pages: Visitor) -> None:
+    """A secret that is left as it is is no hindrance, and is not shown."""
+    webhook(pages, **{"configuration.secret_key": KEY})
+
+    page = edit(pages, only(api), preview="yes")
+
+    assert f"POST {URL}" in page.text
+    assert "X-MOLTIN-SECRET-KEY: ********" in page.text
+    assert KEY not in page.text
+    assert only(api).version == 1

@@ -14,7 +14,14 @@ from pydantic.fields import FieldInfo
 from starlette.datastructures import FormData
 
 from postrider.domain.errors import InvalidInput
-from postrider.transports.configuration import TransportConfiguration, mask, secret_fields
+from postrider.transports.configuration import (
+    Form,
+    Template,
+    TransportConfiguration,
+    mask,
+    secret_fields,
+    template_fields,
+)
 
 PREFIX = "configuration."
 CLEAR = "clear."
@@ -32,6 +39,8 @@ class Kind(StrEnum):
     """A list, one entry a line."""
     CHECK = "check"
     CHOICE = "choice"
+    TEMPLATE = "template"
+    """A template of more than one line."""
     JSON = "json"
     """What no plain field can hold."""
 
@@ -68,13 +77,18 @@ class FormField:
 
 def fields_of(model: type[TransportConfiguration]) -> list[FormField]:
     """List the fields of a type's form, in the order of their declaration."""
-    secrets = secret_fields(model)
-    return [_field(name, info, secret=name in secrets) for name, info in model.model_fields.items()]
+    secrets, templates = secret_fields(model), template_fields(model)
+    return [
+        _field(name, info, secret=name in secrets, template=templates.get(name))
+        for name, info in model.model_fields.items()
+    ]
 
 
-def _field(name: str, info: FieldInfo, *, secret: bool) -> FormField:
+def _field(name: str, info: FieldInfo, *, secret: bool, template: Template | None) -> FormField:
     plain, required = _plain(info.annotation), info.is_required()
     kind = Kind.SECRET if secret else _kind(plain)
+    if kind is Kind.TEXT and template is not None and template.form not in {Form.LINE, Form.URL}:
+        kind = Kind.TEMPLATE
     return FormField(
         name=name,
         label=info.title or name.replace("_", " ").capitalize(),
@@ -166,7 +180,7 @@ def _read(field: FormField, form: FormData, stored: Any) -> Any:
         case Kind.JSON:
             return _json(field, given) if given.strip() else None
         case _:
-            return given.strip() or None
+            return given.replace("\r\n", "\n").strip() or None
 
 
 def lines(text: str) -> list[str]:

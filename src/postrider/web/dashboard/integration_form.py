@@ -24,10 +24,18 @@ from .configuration_fields import FormField, fields_of, lines
 from .integration_secret import show_secret
 from .notices import went_well
 from .pages import show
+from .previews import BUTTON, Preview, preview_of
 from .session import FormDep, IntegrationWriter, Session
 
 SECTION = "/integrations"
-TITLES = {"aws_sqs": "Amazon SQS", "stomp": "STOMP broker", "webhook": "Webhook"}
+TITLES = {
+    "aws_sqs": "Amazon SQS",
+    "rest": "REST API",
+    "stomp": "STOMP broker",
+    "telegram": "Telegram",
+    "twilio": "Twilio",
+    "webhook": "Webhook",
+}
 """Of the types that are built in; others go by the name that they were installed under."""
 
 router = APIRouter()
@@ -98,6 +106,9 @@ def create_integration(
 ) -> Response:
     """Make the integration; its signing secret is on the page that answers, and on no other."""
     fields = _fields(services, type_name)
+    if BUTTON in form:
+        seen = preview_of(services, session, form, type_name=type_name, fields=fields, stored={})
+        return _form(request, services, session, type_name, fields, _typed(form, fields), seen=seen)
     try:
         data = _given(form, fields, type_name, {})
         made = integrations.create(services, session.tenant_id, data, by=session.actor)
@@ -132,8 +143,12 @@ def update_integration(
     """Change an integration; what was left as it was stays."""
     old = integrations.get(services, session.tenant_id, integration_id)
     fields = _fields_of(services, old)
+    type_name = old.integration_type
+    if BUTTON in form and fields:
+        seen = preview_of(services, session, form, type_name=type_name, fields=fields, stored=old.configuration)
+        return _form(request, services, session, type_name, fields, _typed(form, fields), old=old, seen=seen)
     try:
-        data = _given(form, fields, old.integration_type, old.configuration)
+        data = _given(form, fields, type_name, old.configuration)
         if not fields or (old.secrets_unreadable and "anew" not in form):
             del data["configuration"]
         if set(data["observes"]) == set(old.observes):
@@ -142,7 +157,7 @@ def update_integration(
         new = integrations.update(services, session.tenant_id, integration_id, data, by=session.actor)
     except (InvalidInput, Conflict) as error:
         typed, complaint = _typed(form, fields), _complaint(error)
-        return _form(request, services, session, old.integration_type, fields, typed, complaint, old=old)
+        return _form(request, services, session, type_name, fields, typed, complaint, old=old)
     if old.secrets_unreadable and not new.secrets_unreadable:
         return show_secret(request, session, new, was="changed")
     return went_well(request, f"{SECTION}/{integration_id}", f"{new.name} is saved.")
@@ -218,6 +233,7 @@ def _form(
     complaint: Complaint = NO_COMPLAINT,
     *,
     old: Integration | None = None,
+    seen: Preview | None = None,
 ) -> Response:
     kept = {one.name for one in fields if one.secret and old and one.name in old.configuration}
     places = {"name", "description", "observes", *policy_words.DEFAULTS, *(one.key for one in fields)}
@@ -236,6 +252,7 @@ def _form(
         stray=complaint.text if complaint.field not in places else "",
         kept=kept,
         old=old,
+        preview=seen,
         event_types=[one.name for one in event_types.list_all(services, session.tenant_id)],
         defaults=policy_words.DEFAULTS,
     )
