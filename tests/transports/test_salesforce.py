@@ -1,0 +1,217 @@
+"""Salesforce: how it lets in, how long the token is used, and what its answers mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+import pytest
+from contracts.cases import trip
+from contracts.salesforce_case import (
+    ACCESS_TOKEN,
+    LOGIN,
+    PUBLISHED,
+    SECRETS,
+    SalesforceFarSide,
+    configuration,
+    far_side,
+    let_in,
+    publish,
+)
+from servers.answers import Answer, reply
+from servers.receiver import Receiver, Request
+
+from postrider.domain.errors import InvalidInput
+from postrider.domain.outcome import Outcome, Verdict
+from postrider.transports.salesforce import LIMIT_WAIT, SalesforceConfiguration
+
+OVER = json.dumps([{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]).encode()
+REFUSED = json.dumps({"error": "invalid_grant", "error_description": "authentication failure"}).encode()
+
+
+@pytest.fixture
+def salesforce() -> Iterator[SalesforceFarSide]:
+    with far_side() as started:
+        yield started
+
+
+def paths(salesforce: SalesforceFarSide) -> list[str]:
+    return ["login" if request.path == LOGIN else "event" for request in salesforce.receiver.requests]
+
+
+def answered(salesforce: SalesforceFarSide, status: int, body: object) -> Outcome:
+    """Publish in a Salesforce that lets in and then answers so."""
+    answer = reply(status, json.dumps(body).encode())
+    salesforce.receiver.choose(lambda request: let_in(request) if request.path == LOGIN else answer)
+    return send_one(salesforce)
+
+
+def send_one(salesforce: SalesforceFarSide) -> Outcome:
+    with trip(salesforce) as flight:
+        (outcome,) = flight.send(flight.messages(1)).values()
+    return outcome
+
+
+def test_one_login_serves_many_messages_and_flights(salesforce: SalesforceFarSide) -> None:
+    """The token is kept for an integration's version: later flights use it, a new version logs in anew."""
+    with trip(salesforce) as flight:
+        flight.send(flight.messages(10))
+        integration = flight.integration
+        flight.flight.close()
+        for changed in (integration, replace(integration, version=2)):
+            flight.integration = changed
+            flight.__post_init__()
+            flight.send(flight.messages(1))
+            flight.flight.close()
+
+    assert paths(salesforce) == ["login", *["event"] * 11, "login", "event"]
+
+
+def test_what_is_shown_at_the_door_and_at_the_api(salesforce: SalesforceFarSide) -> None:
+    """The password flow has the security token behind the password; the event goes to the instance with the token."""
+    send_one(salesforce)
+
+    login, event = salesforce.receiver.requests
+    assert parse_qs(login.body.decode()) == {
+        "grant_type": ["password"],
+        "client_id": ["3MVG9consumer"],
+        "client_secret": [SECRETS[0]],
+        "username": ["publisher@example.com"],
+        "password": [SECRETS[1] + SECRETS[2]],
+    }
+    assert (event.method, event.path) == ("POST", "/services/data/v60.0/sobjects/Order_Paid__e/")
+    assert event.headers["authorization"] == f"Bearer {ACCESS_TOKEN}"
+
+
+def test_the_event_goes_to_the_instance(salesforce: SalesforceFarSide) -> None:
+    """What the login calls the instance is where events go, though the login is elsewhere."""
+    with Receiver() as instance:
+        instance.answer(201, PUBLISHED)
+        body = json.dumps({"access_token": "t0ken", "instance_url": instance.url_of("")}).encode()
+        salesforce.receiver.choose(lambda _: reply(200, body))
+        outcome = send_one(salesforce)
+
+        assert outcome.verdict is Verdict.DELIVERED
+        assert [request.path for request in salesforce.receiver.requests] == [LOGIN]
+        assert [request.headers["authorization"] for request in instance.requests] == ["Bearer t0ken"]
+
+
+def test_a_session_that_is_over_is_renewed_within_the_attempt(salesforce: SalesforceFarSide) -> None:
+    """The message gets in with a second token, and the first is used by nobody any more."""
+    tokens = iter(["first", "second"])
+
+    def choose(request: Request) -> Answer:
+        if request.path == LOGIN:
+            return let_in(request, token=next(tokens))
+        return reply(401, OVER) if request.headers["authorization"] == "Bearer first" else reply(201, PUBLISHED)
+
+    salesforce.receiver.choose(choose)
+    with trip(salesforce) as flight:
+        landed = flight.send(flight.messages(5))
+        landed |= flight.send(flight.messages(5))
+
+    assert {outcome.verdict for outcome in landed.values()} == {Verdict.DELIVERED}
+    assert paths(salesforce).count("login") == 2
+
+
+def test_a_session_is_renewed_once(salesforce: SalesforceFarSide) -> None:
+    """When the new one is over too, the attempt has failed, and the next begins with a login."""
+    salesforce.receiver.choose(lambda request: let_in(request) if request.path == LOGIN else reply(401, OVER))
+    outcome = send_one(salesforce)
+
+    assert (outcome.verdict, outcome.error) == (Verdict.TEMPORARY, "http_401")
+    assert paths(salesforce) == ["login", "event", "login", "event"]
+
+
+def test_a_wrong_password_is_tried_once(salesforce: SalesforceFarSide) -> None:
+    """All messages fail for good with Salesforce's words, and the account is not locked by trying on."""
+    salesforce.receiver.choose(lambda _: reply(400, REFUSED))
+    with trip(salesforce) as flight:
+        landed = flight.send(flight.messages(10))
+
+    assert {(one.verdict, one.error) for one in landed.values()} == {(Verdict.PERMANENT, "http_400")}
+    assert {one.detail for one in landed.values()} == {
+        "Salesforce answered with status 400: invalid_grant authentication failure"
+    }
+    assert paths(salesforce) == ["login"]
+
+
+@pytest.mark.parametrize(
+    ("error", "description"),
+    [("unknown_error", "retry your request"), ("invalid_grant", "login rate exceeded")],
+)
+def test_a_door_that_is_busy_is_knocked_at_later(salesforce: SalesforceFarSide, error: str, description: str) -> None:
+    """Some refusals of the login pass."""
+    body = json.dumps({"error": error, "error_description": description}).encode()
+    salesforce.receiver.choose(lambda _: reply(400, body))
+
+    assert send_one(salesforce).verdict is Verdict.TEMPORARY
+
+
+def test_a_login_without_a_token_tells_no_word_of_its_answer(salesforce: SalesforceFarSide) -> None:
+    """An answer that is no login's may hold a token all the same."""
+    body = json.dumps({"access_token": "t0ken", "instance_url": "nowhere"}).encode()
+    salesforce.receiver.choose(lambda _: reply(200, body))
+    outcome = send_one(salesforce)
+
+    assert (outcome.verdict, outcome.error, outcome.response_body) == (Verdict.TEMPORARY, "bad_response", "")
+
+
+def test_a_login_may_not_lead_inside(salesforce: SalesforceFarSide) -> None:
+    """The guard is asked about the instance as about every address."""
+    body = json.dumps({"access_token": "t0ken", "instance_url": "http://169.254.169.254"}).encode()
+    salesforce.receiver.choose(lambda _: reply(200, body))
+    outcome = send_one(salesforce)
+
+    assert (outcome.verdict, outcome.error) == (Verdict.PERMANENT, "address_refused")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        (201, {"id": "e01", "success": True, "errors": [{"statusCode": "OPERATION_ENQUEUED"}]}, Verdict.DELIVERED),
+        (201, {"success": False, "errors": [{"statusCode": "INVALID_FIELD", "message": "m"}]}, Verdict.PERMANENT),
+        (201, {"success": False, "errors": [{"statusCode": "LIMIT_EXCEEDED", "message": "m"}]}, Verdict.TEMPORARY),
+        (200, "<html>", Verdict.TEMPORARY),
+        (400, [{"errorCode": "REQUIRED_FIELD_MISSING", "message": "m"}], Verdict.PERMANENT),
+        (404, [{"errorCode": "NOT_FOUND", "message": "m"}], Verdict.PERMANENT),
+        (503, [{"errorCode": "SERVER_UNAVAILABLE", "message": "m"}], Verdict.TEMPORARY),
+    ],
+)
+def test_success_is_what_the_body_says(
+    salesforce: SalesforceFarSide, status: int, body: object, verdict: Verdict
+) -> None:
+    """`errors` is not empty on success: `success` decides."""
+    assert answered(salesforce, status, body).verdict is verdict
+
+
+def test_a_limit_that_is_used_up_is_waited_for(salesforce: SalesforceFarSide) -> None:
+    """The organisation's limit is a day's: an hour passes before the next attempt."""
+    outcome = answered(salesforce, 403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests"}])
+
+    assert (outcome.verdict, outcome.retry_after) == (Verdict.TEMPORARY, LIMIT_WAIT)
+    assert timedelta(minutes=30) <= LIMIT_WAIT
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("event", "Order"), ("event", "Order__e/../x"), ("fields", {"a/b": "x"}), ("fields", {}), ("api_version", "60")],
+)
+def test_names_are_salesforces(name: str, value: object) -> None:
+    """What cannot be an event's or a field's name is refused when it is saved."""
+    with pytest.raises(InvalidInput) as refused:
+        SalesforceConfiguration.parse({**configuration("https://login.salesforce.com"), name: value})
+
+    assert refused.value.pointer == f"data.configuration.{name}"
+
+
+def test_every_login_is_for_one_integration(salesforce: SalesforceFarSide) -> None:
+    """Two integrations with the same account do not share a token."""
+    salesforce.receiver.choose(publish)
+    send_one(salesforce)
+    send_one(salesforce)
+
+    assert paths(salesforce) == ["login", "event"] * 2
