@@ -81,6 +81,16 @@ class RestConfiguration(TemplatedConfiguration):
         default=None, title="Password", description="Of the user.", max_length=1024
     )
 
+    @field_validator("path")
+    @classmethod
+    def _check_path(cls, value: str) -> str:
+        # What a tag at the beginning makes is checked when it is made.
+        if value and not value.startswith(("/", "?", "{")):
+            raise ValueError("must begin with /, or with ? for a query alone")
+        if _DOTS.search(value):
+            raise ValueError("must have no . or .. in the place of a name")
+        return value
+
     @field_validator("headers")
     @classmethod
     def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
