@@ -25,8 +25,9 @@ from servers.answers import Answer, reply
 from servers.receiver import Receiver, Request
 
 from postrider.domain.errors import InvalidInput
+from postrider.domain.exhibit import MASK
 from postrider.domain.outcome import Outcome, Verdict
-from postrider.transports.salesforce import LIMIT_WAIT, SalesforceConfiguration
+from postrider.transports.salesforce import ELSEWHERE, LIMIT_WAIT, SalesforceConfiguration
 
 OVER = json.dumps([{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]).encode()
 REFUSED = json.dumps({"error": "invalid_grant", "error_description": "authentication failure"}).encode()
@@ -215,3 +216,14 @@ def test_every_login_is_for_one_integration(salesforce: SalesforceFarSide) -> No
     send_one(salesforce)
 
     assert paths(salesforce) == ["login", "event"] * 2
+
+
+def test_a_request_is_shown_without_its_secrets(salesforce: SalesforceFarSide) -> None:
+    """With a word on where it really goes."""
+    with trip(salesforce) as flight:
+        (message,) = flight.messages(1)
+        shown = salesforce.transport.exhibit(flight.integration, message)
+
+    assert shown.title.endswith("/services/data/v60.0/sobjects/Order_Paid__e/")
+    assert ("Authorization", f"Bearer {MASK}") in shown.headers
+    assert shown.note.endswith(ELSEWHERE)

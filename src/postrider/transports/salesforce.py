@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
+from postrider.domain.exhibit import Exhibit
 from postrider.domain.integration import Integration
 from postrider.domain.message import Message
 from postrider.domain.outcome import Verdict
@@ -45,6 +46,7 @@ LOGIN_URL = "https://login.salesforce.com"
 LIMIT_WAIT = timedelta(hours=1)
 """An organisation's limit counts the requests of the last 24 hours."""
 MOST_FIELDS = 64
+ELSEWHERE = "It goes to the instance that the login names, with the token that the login gives."
 
 _SUCCESS = range(200, 300)
 _LIMIT = "REQUEST_LIMIT_EXCEEDED"
@@ -137,6 +139,10 @@ class SalesforceTransport(ProviderTransport[SalesforceConfiguration]):
             configuration.password + (configuration.security_token or ""),
         )
         return self._sessions.of(integration, credentials).exchange
+
+    def exhibit(self, integration: Integration, message: Message) -> Exhibit:
+        shown = super().exhibit(integration, message)
+        return replace(shown, note=f"{shown.note} {ELSEWHERE}") if shown.kind else shown
 
     def write(self, configuration: SalesforceConfiguration, message: Message) -> Request:
         made = configuration.render(message.body)

@@ -32,7 +32,11 @@ PAGE = 500
 
 _TRIES = 5
 _WRAPPERS = ("attribute", "attributes")
-_CHANGES = [action for action in Action if action.object_type is ObjectType.INTEGRATION]
+_CHANGES = [
+    action
+    for action in Action
+    if action.object_type is ObjectType.INTEGRATION and action is not Action.INTEGRATION_TESTED
+]
 # It has no 422: what cannot be taken is a bad request.
 _STATUSES: dict[type[PostriderError], int] = {InvalidInput: 400}
 
