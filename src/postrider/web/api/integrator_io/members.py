@@ -10,6 +10,7 @@ from postrider.domain.errors import InvalidInput
 from postrider.domain.installation import STEP_EVENTS, Mode
 
 LONGEST_README = 20_000
+LONGEST_DESCRIPTION = 5_120
 LONGEST_WORD = 255
 MOST_STEPS = 100
 MOST_KEPT = 64 * 1024
@@ -27,6 +28,11 @@ def kept(body: Mapping[str, Any]) -> dict[str, Any]:
     if _size(found) > MOST_KEPT:
         raise InvalidInput("", f"settings, install and what else is kept must be smaller than {MOST_KEPT:,} bytes")
     return found
+
+
+def description(given: object) -> str:
+    """Check a description; none is empty."""
+    return "" if given is None else _text(LONGEST_DESCRIPTION)("description", given)
 
 
 def _size(found: Mapping[str, Any]) -> int:
@@ -64,7 +70,7 @@ def _list(name: str, given: object) -> list[Any]:
 
 
 def _mode(name: str, given: object) -> str:
-    if given not in set(Mode):
+    if given not in list(Mode):
         raise InvalidInput(name, f"{name}: must be one of {', '.join(Mode)}")
     return str(given)
 

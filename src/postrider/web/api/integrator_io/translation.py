@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postrider.control import integrations
-from postrider.control.given import TYPE
+from postrider.control.given import LONGEST_DESCRIPTION, TYPE
 from postrider.control.integrations import DEFAULT_TYPE, Beside
 from postrider.control.texts import LONGEST_NAME
 from postrider.domain.errors import InvalidInput
@@ -30,6 +30,7 @@ NOWHERE = {"url": "https://integrator.invalid/"}
 _WANTED = "enabled"
 """Among what is kept: whether it is to be on when it may be. Never shown."""
 _OURS = ("observes", "delivery", "configuration")
+_DESCRIPTION = "description"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def cloned(services: Services, body: object, original: Integration) -> Wish:
 
     The copy is off unless it is wanted on, so that nothing is sent twice. Raises InvalidInput.
     """
-    given = _object(body)
+    given = {_DESCRIPTION: _description(original), **_object(body)}
     kept = copy.deepcopy({name: value for name, value in said(original.extras).items() if name in members.NAMES})
     kept.pop("updateInProgress", None)
     _reconnect(kept.get("install", []), _connection_map(given))
@@ -89,7 +90,7 @@ def cloned(services: Services, body: object, original: Integration) -> Wish:
     data = {
         "type": TYPE,
         "name": f"Clone - {original.name}"[:LONGEST_NAME],
-        "description": original.description,
+        "description": given[_DESCRIPTION],
         "integration_type": original.integration_type,
         "observes": list(original.observes),
         "delivery": policy_document(original.policy),
@@ -112,10 +113,11 @@ def document(services: Services, integration: Integration, *, for_writer: bool) 
         "lastModified": timestamp(integration.updated_at),
         "createdAt": timestamp(integration.created_at),
         "name": integration.name,
-        "description": integration.description or None,
+        "description": _description(integration) or None,
         **{name: said(integration.extras).get(name) for name in members.NAMES},
         "type": integration.integration_type,
-        "enabled": integration.enabled,
+        # Put back as it was read, it would pass for what is wanted.
+        "enabled": None if _rests(integration) else integration.enabled,
         **{name: ours[name] for name in _OURS},
     }
     if _is_nowhere(integration.configuration):
@@ -159,7 +161,15 @@ def _held(data: dict[str, Any], kept: dict[str, Any], *, wanted: bool, goes_to: 
     rests = installing({SYSTEM: kept}) or _is_nowhere(goes_to)
     # What is kept goes along, so that all of it is found to be storable.
     data = {**kept, **data, "enabled": wanted and not rests}
+    if len(long := members.description(data.get(_DESCRIPTION))) > LONGEST_DESCRIPTION:
+        data[_DESCRIPTION], kept = long[:LONGEST_DESCRIPTION], {**kept, _DESCRIPTION: long}
     return Wish(data, {**kept, _WANTED: wanted} if rests else kept)
+
+
+def _description(integration: Integration) -> str:
+    """Give it whole where ours is the beginning of it: integrator.io's may be longer."""
+    whole = str(said(integration.extras).get(_DESCRIPTION, ""))
+    return whole if whole[:LONGEST_DESCRIPTION] == integration.description else integration.description
 
 
 def _rests(integration: Integration) -> bool:
