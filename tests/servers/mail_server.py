@@ -55,6 +55,7 @@ class MailServer:
         *,
         from_the_start: bool = False,
         login: tuple[str, str] | None = None,
+        mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN"),
         host: str = "127.0.0.1",
     ) -> None:
         """Take what STARTTLS uses, or each connection `from_the_start`, and who may log in; None: nobody has to."""
@@ -69,6 +70,7 @@ class MailServer:
         self._tls = tls
         self._from_the_start = from_the_start
         self._login = login
+        self._left_out = {"PLAIN", "LOGIN"} - set(mechanisms)
         self._lock = threading.Lock()
         self._mails: list[Mail] = []
 
@@ -100,8 +102,10 @@ class MailServer:
             data_size_limit=None,
             tls_context=None if self._from_the_start else self._tls,
             require_starttls=self._tls is not None and not self._from_the_start,
-            auth_required=self._login is not None,
+            # aiosmtpd takes a connection that is TLS from the start for one in clear, and warns of passwords in it.
+            auth_required=self._login is not None and not self._from_the_start,
             auth_require_tls=self._tls is not None and not self._from_the_start,
+            auth_exclude_mechanism=self._left_out,
             authenticator=self._check,
         )
 
