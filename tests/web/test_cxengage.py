@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from api import Api
+from contracts import salesforce_case
 from httpx import Response
 from servers.answers import reply
 from servers.receiver import Receiver
@@ -187,6 +188,22 @@ def test_a_zendesk_integration_makes_tickets(api: Api) -> None:
 
     without = put(api, made, properties={"workItems": False})["properties"]
     assert (without["fields"], without["interactionFieldId"], without["workItems"]) == ({}, "360", False)
+
+
+def test_a_salesforce_integration_publishes_platform_events(api: Api) -> None:
+    """It is let in at the `loginUrl`, and sends the event's type and payload."""
+    with Receiver() as receiver:
+        receiver.choose(salesforce_case.publish)
+        properties = {**SALESFORCE, "loginUrl": receiver.url_of("")}
+        create(api, type="salesforce", observes=["order.paid"], properties=properties)
+        api.publish(payload={"n": 1.10})
+        api.house.run_until_idle()
+
+        login, event = receiver.requests
+    assert login.path == salesforce_case.LOGIN
+    assert event.path.endswith("/sobjects/Postrider_Event__e/")
+    assert json.loads(event.body) == {"Type__c": "order.paid", "Payload__c": '{"n":1.1}'}
+    assert api.house.only_delivery().status is DeliveryStatus.DELIVERED
 
 
 def test_what_only_cxengage_knows_is_kept(api: Api) -> None:
