@@ -30,11 +30,18 @@ from .session import FormDep, IntegrationWriter, Session
 SECTION = "/integrations"
 TITLES = {
     "aws_sqs": "Amazon SQS",
+    "mailchimp": "Mailchimp Transactional",
+    "mailgun": "Mailgun",
+    "mitto": "Mitto",
     "rest": "REST API",
+    "salesforce": "Salesforce",
+    "sendgrid": "SendGrid",
+    "smtp": "Mail server (SMTP)",
     "stomp": "STOMP broker",
     "telegram": "Telegram",
     "twilio": "Twilio",
     "webhook": "Webhook",
+    "zendesk": "Zendesk",
 }
 """Of the types that are built in; others go by the name that they were installed under."""
 
