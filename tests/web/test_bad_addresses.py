@@ -41,8 +41,9 @@ SPELLINGS = {
     "no scheme": "//h.test/q",
     "very long": "{0}://h.test/" + "q" * LONGEST_URL,
 }
-FIELDS = {"webhook": "url", "aws_sqs": "url", "stomp": "addresses"}
-SCHEMES = {"webhook": "http", "aws_sqs": "https", "stomp": "stomp"}
+FIELDS = {"webhook": "url", "aws_sqs": "url", "stomp": "addresses", "zendesk": "url", "salesforce": "url"}
+SCHEMES = {"webhook": "http", "aws_sqs": "https", "stomp": "stomp", "zendesk": "https", "salesforce": "https"}
+USER = {"username": "user@example.com", "password": "secret"}
 
 
 def configuration(transport: str, address: str) -> dict[str, object]:
@@ -50,6 +51,9 @@ def configuration(transport: str, address: str) -> dict[str, object]:
         return {"addresses": [address], "destination": "/queue/orders"}
     if transport == "webhook":
         return {"url": address}
+    if transport in {"zendesk", "salesforce"}:
+        app = {"consumer_key": "key", "consumer_secret": "secret"} if transport == "salesforce" else {}
+        return {"url": address, **USER, **app}
     account = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "secret", "region": "eu-west-1"}
     return {"url": address, **account}
 
@@ -65,7 +69,13 @@ def integration(transport: str, address: str) -> dict[str, object]:
     }
 
 
-GOOD = {"webhook": "http://h.test/q", "aws_sqs": "https://sqs.eu-west-1.amazonaws.com/1/q", "stomp": "stomp://h.test/q"}
+GOOD = {
+    "webhook": "http://h.test/q",
+    "aws_sqs": "https://sqs.eu-west-1.amazonaws.com/1/q",
+    "stomp": "stomp://h.test/q",
+    "zendesk": "https://h.zendesk.com",
+    "salesforce": "https://login.salesforce.com",
+}
 
 
 @pytest.mark.parametrize("transport", FIELDS)
