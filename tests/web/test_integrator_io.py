@@ -125,6 +125,16 @@ def test_another_tenants_are_not_there(api: Api) -> None:
     assert api.get(at(made)).json() == made
 
 
+@pytest.mark.parametrize("name", ["123ab456c789de1011fg12h13i", "0" * 23, "0" * 24, "%20", "٣" * 24])
+def test_what_is_no_id_names_nothing(api: Api, name: str) -> None:
+    """The document's own made-up id among them, which has letters beyond f; nor does a wrong address."""
+    make(api)
+
+    assert error(api.get(f"{PATH}/{name}")) == (404, "not_found", None)
+    assert error(api.get("/v1/nothing")) == (404, "not_found", None)
+    assert error(api.call("PATCH", f"{PATH}/{name}")) == (405, "method_not_allowed", None)
+
+
 def test_lists_lead_on(either_api: Api) -> None:
     """An empty list is 204 without a body; a long one is a bare array with a link to what follows."""
     api = either_api
