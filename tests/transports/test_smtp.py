@@ -367,6 +367,16 @@ def test_a_wrong_password_is_final(theirs: ssl.SSLContext, ours: ssl.SSLContext)
     assert PASSWORD not in str(outcome)
 
 
+def test_a_wrong_password_is_not_tried_with_each_mail(theirs: ssl.SSLContext, ours: ssl.SSLContext) -> None:
+    """Mails that wait together fail together: accounts are locked after a few wrong passwords."""
+    with MailServer(theirs, login=(USERNAME, "another")) as server:
+        with trip(way_to(server, ours, **LOGIN), max_in_flight=4) as flight:  # type: ignore[arg-type]
+            landed = flight.send(flight.messages(4))
+
+        assert [outcome.error for outcome in landed.values()] == ["login_refused"] * 4
+        assert server.connections == 1
+
+
 def test_no_login_is_offered(theirs: ssl.SSLContext, ours: ssl.SSLContext) -> None:
     """A user who cannot log in sends nothing."""
     with MailServer(theirs, login=(USERNAME, PASSWORD), mechanisms=()) as server:

@@ -106,6 +106,8 @@ class _Round:
         self._until = time.monotonic() + seconds - GRACE_SECONDS
         self._open = open_
         self._session: Session | None = None
+        self._no_way: Exception | None = None
+        """Why no connection could be made: asking again at once, with each mail, would lock accounts."""
 
     @property
     def over(self) -> bool:
@@ -122,7 +124,7 @@ class _Round:
             raise closed.reason from None
 
     def _try(self, mail: EmailMessage) -> tuple[int, str]:
-        session = self._session or self._open(self._until)
+        session = self._session or self._connect()
         self._session = None
         session.fresh = True
         sender, to = (mail[name].addresses[0].addr_spec for name in ("From", "To"))
@@ -141,6 +143,15 @@ class _Round:
             raise
         self._session = session
         return taken
+
+    def _connect(self) -> Session:
+        if self._no_way is not None:
+            raise self._no_way
+        try:
+            return self._open(self._until)
+        except Exception as error:
+            self._no_way = error
+            raise
 
     def _keep_after(self, refused: Refused, session: Session) -> None:
         """Use the connection for the next mail, unless the server has done with it."""

@@ -167,7 +167,6 @@ def open_session(server: Server, *, guard: Guard, tls: ssl.SSLContext, until: fl
     Raises AddressRefused, OSError, and this file's own exceptions.
     """
     sock = _reach(server.host, server.port, guard=guard, until=until)
-    inside = ip_address(sock.getpeername()[0]).is_loopback
     if server.port == TLS_FROM_THE_START:
         sock = _secured(sock, tls, server.host, until=until)
     session = Session(sock, server.name, until=until)
@@ -175,7 +174,7 @@ def open_session(server: Server, *, guard: Guard, tls: ssl.SSLContext, until: fl
         session.expect("the connection", session.getreply(), _READY)
         session.introduce()
         if server.port != TLS_FROM_THE_START:
-            _secure(session, tls, server.host, inside=inside)
+            _secure(session, tls, server.host)
         if server.username is not None:
             session.log_in(server.username, server.password or "")
     except BaseException:
@@ -184,11 +183,11 @@ def open_session(server: Server, *, guard: Guard, tls: ssl.SSLContext, until: fl
     return session
 
 
-def _secure(session: Session, tls: ssl.SSLContext, host: str, *, inside: bool) -> None:
+def _secure(session: Session, tls: ssl.SSLContext, host: str) -> None:
     """Switch to TLS; without it goes only what does not leave this machine, which only the operator can allow."""
     if session.has_extn("starttls"):
         session.secure(tls, host)
-    elif not inside:
+    elif not ip_address(session.sock.getpeername()[0]).is_loopback:
         raise Unfit("tls_not_offered", "The server does not offer STARTTLS, and nothing is sent in clear.")
 
 
