@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from walled.listener import BANNER
 from walled.network import UNSHARE
-from walled.scene import ADDRESSES, ALLOWED, LITERALS, PUBLIC, PUBLIC_IPV6
+from walled.scene import ADDRESSES, ALLOWED, LITERALS, PUBLIC, PUBLIC_IPV6, TRANSPORTS
 
 TESTS = Path(__file__).parents[1]
-TRANSPORTS = ("webhook", "stomp")
+LATER = {"webhook": "http_503", "stomp": "stomp_error", "smtp": "smtp_451"}
+"""How each says that a public address did not take it."""
 REBINDING = ("rebinding", "rebinding-metadata", "rebinding-ipv6")
 INSIDE = (
     *("inside", "closed-port", "alias", "alias-of-localhost", "this-host", "mapped"),
@@ -86,7 +87,7 @@ def test_name_that_rebinds_is_refused_once_it_leads_inside(seen: Seen, transport
     delivery = seen.named(transport, name)
 
     assert seen.asked[f"{name}.{transport}.test"] == 2
-    assert set(words(delivery)[:-1]) == {"http_503" if transport == "webhook" else "stomp_error"}
+    assert set(words(delivery)[:-1]) == {LATER[transport]}
     assert words(delivery)[-1] == "address_refused"
     assert delivery["status"] == "dead"
 
@@ -111,7 +112,7 @@ def test_first_lookup_that_fails_opens_no_way_round(seen: Seen, transport: str, 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_name_with_addresses_of_both_kinds_goes_to_the_public_one(seen: Seen, transport: str) -> None:
     """One reply with inner and public addresses reaches the public one alone, again and again."""
-    assert set(words(seen.named(transport, "both"))) == {"http_503" if transport == "webhook" else "stomp_error"}
+    assert set(words(seen.named(transport, "both"))) == {LATER[transport]}
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -152,7 +153,7 @@ def test_refusal_does_not_tell_an_open_port_from_a_closed_one(seen: Seen, transp
     assert told[0] == {**told[1], "detail": told[1]["detail"].replace("closed-port", "inside")}
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["webhook", "stomp"])
 def test_address_that_is_allowed_is_delivered_to(seen: Seen, transport: str) -> None:
     """A network that the operator allows is one like any other: it delivers, and a webhook's answer can be read."""
     delivery = seen.named(transport, "allowed")
@@ -160,3 +161,8 @@ def test_address_that_is_allowed_is_delivered_to(seen: Seen, transport: str) -> 
     (attempt,) = delivery["attempts"]
     assert delivery["status"] == "delivered"
     assert attempt["response_body"] == (BANNER if transport == "webhook" else "")
+
+
+def test_address_that_is_allowed_gets_no_mail_in_clear(seen: Seen) -> None:
+    """A mail server on another machine is talked to where the operator allows it, and gets nothing without TLS."""
+    assert words(seen.named("smtp", "allowed")) == ["tls_not_offered"]

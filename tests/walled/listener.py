@@ -1,7 +1,8 @@
-"""A listener on every address of the machine that answers HTTP and STOMP alike, and notes who was connected to."""
+"""A listener on every address of the machine: it answers HTTP, STOMP and SMTP, and notes who was connected to."""
 
 from __future__ import annotations
 
+import select
 import socket
 import socketserver
 import threading
@@ -12,6 +13,8 @@ from typing import Self
 
 BANNER = "the-inner-banner"
 """Stands in every answer that is given at an address inside."""
+SILENCE_SECONDS = 1.0
+"""Who says nothing for so long waits for a mail server's greeting."""
 
 
 class Listener:
@@ -61,6 +64,9 @@ class _Talk(socketserver.StreamRequestHandler):
         address = IPv6Address(self.connection.getsockname()[0])
         here = str(address.ipv4_mapped or address)
         self.server.listener.note(here)
+        if not select.select([self.connection], [], [], SILENCE_SECONDS)[0]:
+            self._talk_smtp(public=here in self.server.public)
+            return
         first = self.rfile.readline().strip()
         if first == b"CONNECT":
             self._talk_stomp(public=here in self.server.public)
@@ -86,6 +92,14 @@ class _Talk(socketserver.StreamRequestHandler):
             self.wfile.write(b"ERROR\nmessage:later\n\n\0")
         elif b"receipt" in headers:
             self.wfile.write(b"RECEIPT\nreceipt-id:%s\nsaid:%s\n\n\0" % (headers[b"receipt"], BANNER.encode()))
+
+    def _talk_smtp(self, *, public: bool) -> None:
+        if public:
+            self.wfile.write(b"451 4.3.2 later\r\n")
+            return
+        self.wfile.write(b"220 %s\r\n" % BANNER.encode())
+        while self.rfile.readline():
+            self.wfile.write(b"250 %s\r\n" % BANNER.encode())
 
     def _frame(self) -> dict[bytes, bytes]:
         """Read what is left of a frame, or a whole one."""

@@ -26,11 +26,12 @@ MAPPED, NAT64, SIX_TO_FOUR, TEREDO = "::ffff:a09:807", "64:ff9b::a09:807", "2002
 ADDRESSES = (PUBLIC, PUBLIC_IPV6, INSIDE, METADATA, INSIDE_IPV6, ALLOWED, NAT64, SIX_TO_FOUR, TEREDO)
 NAME_SERVER = "127.0.0.53"
 
+TRANSPORTS = ("webhook", "stomp", "smtp")
 NAMES: dict[str, Sequence[Reply]] = {
     # Each transport has names of its own, so that each sees the first reply.
     **{
         f"{name}.{transport}.test": replies
-        for transport in ("webhook", "stomp")
+        for transport in TRANSPORTS
         for name, replies in {
             "rebinding": (at(PUBLIC), at(INSIDE)),
             "rebinding-metadata": (at(PUBLIC), at(METADATA)),
@@ -88,13 +89,21 @@ class Case:
 
     def integrate(self, api: Api, event_type: str) -> str:
         """Create the integration; gives its id."""
-        webhook = {"url": f"http://{self.host}:{self.port}/hook", "secret_key": "s3cret-key"}
-        stomp = {"addresses": [f"stomp://{self.host}:{self.port}"], "destination": "/queue/orders"}
+        configurations = {
+            "webhook": {"url": f"http://{self.host}:{self.port}/hook", "secret_key": "s3cret-key"},
+            "stomp": {"addresses": [f"stomp://{self.host}:{self.port}"], "destination": "/queue/orders"},
+            "smtp": {
+                "host": self.host,
+                "port": self.port,
+                "default_sender_email": "orders@shop.test",
+                "to": "ada@customer.test",
+            },
+        }
         made = api.integrate(
             "",
             event_type,
             integration_type=self.transport,
-            configuration=webhook if self.transport == "webhook" else stomp,
+            configuration=configurations[self.transport],
             # Long enough for names to be looked up again, few enough to stay below the breaker.
             delivery={"retry_waits": [3] * 5, "timeout_seconds": 5},
         )
@@ -104,7 +113,7 @@ class Case:
 def cases(port: int) -> list[Case]:
     names = [name for name in NAMES if name.endswith(".test")]
     named = [(name.split(".")[1], name, port + 1 if "closed-port" in name else port) for name in names]
-    literal = [(transport, host, port) for transport in ("webhook", "stomp") for host in LITERALS]
+    literal = [(transport, host, port) for transport in TRANSPORTS for host in LITERALS]
     return [Case(*each) for each in (*named, *literal)]
 
 
