@@ -41,9 +41,20 @@ SPELLINGS = {
     "no scheme": "//h.test/q",
     "very long": "{0}://h.test/" + "q" * LONGEST_URL,
 }
-FIELDS = {"webhook": "url", "aws_sqs": "url", "stomp": "addresses", "zendesk": "url", "salesforce": "url"}
-SCHEMES = {"webhook": "http", "aws_sqs": "https", "stomp": "stomp", "zendesk": "https", "salesforce": "https"}
 USER = {"username": "user@example.com", "password": "secret"}
+SENDER = {"default_sender_email": "orders@example.com"}
+PROVIDERS: dict[str, dict[str, object]] = {
+    "mailchimp": {"api_key": "key", **SENDER},
+    "mailgun": {"api_key": "key", "domain": "mg.example.com", "sender_email": "orders@mg.example.com"},
+    "mitto": {"api_key": "key", "sender_name": "Orders"},
+    "sendgrid": {"api_key": "key", **SENDER},
+}
+"""What each needs beside its API's address."""
+FIELDS = {
+    **{"webhook": "url", "aws_sqs": "url", "stomp": "addresses", "zendesk": "url", "salesforce": "url"},
+    **dict.fromkeys(PROVIDERS, "api_url"),
+}
+SCHEMES = {**dict.fromkeys(FIELDS, "https"), "webhook": "http", "stomp": "stomp"}
 
 
 def configuration(transport: str, address: str) -> dict[str, object]:
@@ -51,6 +62,8 @@ def configuration(transport: str, address: str) -> dict[str, object]:
         return {"addresses": [address], "destination": "/queue/orders"}
     if transport == "webhook":
         return {"url": address}
+    if transport in PROVIDERS:
+        return {"api_url": address, **PROVIDERS[transport]}
     if transport in {"zendesk", "salesforce"}:
         app = {"consumer_key": "key", "consumer_secret": "secret"} if transport == "salesforce" else {}
         return {"url": address, **USER, **app}
@@ -75,6 +88,7 @@ GOOD = {
     "stomp": "stomp://h.test/q",
     "zendesk": "https://h.zendesk.com",
     "salesforce": "https://login.salesforce.com",
+    **dict.fromkeys(PROVIDERS, "https://api.example.com"),
 }
 
 
