@@ -51,7 +51,11 @@ PROVIDERS: dict[str, dict[str, object]] = {
 }
 """What each needs beside its API's address."""
 FIELDS = {
-    **{"webhook": "url", "aws_sqs": "url", "stomp": "addresses", "zendesk": "url", "salesforce": "url"},
+    "webhook": "url",
+    "aws_sqs": "url",
+    "stomp": "addresses",
+    "zendesk": "url",
+    "salesforce": "url",
     **dict.fromkeys(PROVIDERS, "api_url"),
 }
 SCHEMES = {**dict.fromkeys(FIELDS, "https"), "webhook": "http", "stomp": "stomp"}
