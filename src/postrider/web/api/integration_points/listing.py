@@ -20,7 +20,6 @@ from .given import Given
 Document = dict[str, Any]
 _COMPOSITE = ("opts", "ext")
 _MOMENTS = ("ext.ct", "ext.lwt")
-_ABSENT = object()
 MOST_WISHES = 32
 """Of each kind, in one request."""
 
@@ -78,9 +77,9 @@ def _check_field(parameter: str, name: object, *, composite: bool = False) -> No
 
 
 def value_of(document: Document, name: str) -> Any:
-    """Give a field by its dotted name; a thing that equals nothing where there is none."""
+    """Give a field by its dotted name; one that is not there is null."""
     first, dot, rest = name.partition(".")
-    return document[first].get(rest, _ABSENT) if dot else document[first]
+    return document[first].get(rest) if dot else document[first]
 
 
 Test = Callable[[Any], bool]
@@ -214,7 +213,7 @@ _NOTHING, _SWITCH, _NUMBER, _TEXT, _REST = range(5)
 
 
 def _rank(value: Any) -> int:
-    if value is None or value is _ABSENT:
+    if value is None:
         return _NOTHING
     if isinstance(value, bool):
         return _SWITCH
