@@ -191,8 +191,9 @@ def test_a_channel_may_publish_and_nothing_else(api: Api) -> None:
 
 
 def test_a_deleted_channels_token_is_over(either_api: Api) -> None:
-    """It publishes no more and is found no more."""
+    """It publishes no more, though it just did, and is found no more."""
     made = create(either_api)
+    assert publish(either_api, made["token_local"]).status_code == 202
 
     assert either_api.call("DELETE", f"{PATH}/{made['id']}").status_code == 204
 

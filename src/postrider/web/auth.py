@@ -67,6 +67,12 @@ class KnownKeys:
         with self._guard:
             self._found = {reference: found for reference, found in self._found.items() if found[1].id != key_id}
 
+    def forget_of_integration(self, integration_id: UUID) -> None:
+        """Look an integration's keys up again next time: they ended with it in this process."""
+        with self._guard:
+            kept = {name: found for name, found in self._found.items() if found[1].integration_id != integration_id}
+            self._found = kept
+
 
 class Authenticator:
     """Turns what stands behind `Bearer` into a caller; one for each app."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
@@ -20,7 +20,7 @@ from postrider.domain.integration import Integration
 from postrider.services import Change, Services
 from postrider.store import integrations as stored
 from postrider.store import tenants
-from postrider.web.auth import ServicesDep, require
+from postrider.web.auth import Authenticator, ServicesDep, require
 from postrider.web.foreign import JsonBody, foreign_app
 
 from . import channel as channels
@@ -130,9 +130,11 @@ def change_channel(services: ServicesDep, caller: Writer, channel_id: UUID, body
 
 
 @router.delete(POINTS + "/{channel_id:uuid}", status_code=204)
-def delete_channel(services: ServicesDep, caller: Writer, channel_id: UUID) -> Response:
+def delete_channel(request: Request, services: ServicesDep, caller: Writer, channel_id: UUID) -> Response:
     """Delete a channel; its token opens nothing any more."""
     integrations.delete(services, caller.tenant_id, channel_id, by=caller.actor)
+    authenticator: Authenticator = request.app.state.authenticator
+    authenticator.known.forget_of_integration(channel_id)
     return Response(status_code=204)
 
 
