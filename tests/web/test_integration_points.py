@@ -151,6 +151,40 @@ def test_a_telegram_channel_sends_by_its_bot(either_api: Api, receiver: Receiver
     assert b"Paid: 1.1" in came.body
 
 
+def test_the_send_script_says_how_a_channel_sends(api: Api, receiver: Receiver) -> None:
+    """Absent it is that of the type; one of ours sends by a channel of any type, and an empty one sends nothing."""
+    public = create(api, type="public", url=receiver.url)
+    other = create(api, type="Subscriber", url=receiver.url, send_svcscriptcode="send_to_web", observes=["order.paid"])
+    silent = create(api, type="public", url=receiver.url, send_svcscriptcode="", observes=["order.paid"])
+    own = create(api, type="public", url=receiver.url, send_svcscriptcode="my_script", observes=["order.paid"])
+    assert [one["send_svcscriptcode"] for one in (public, other, silent, own)] == [
+        *("send_to_web", "send_to_web", "", "my_script")
+    ]
+    assert [one["type"] for one in (other, silent)] == ["Subscriber", "public"]
+    assert [integration(api, one).enabled for one in (other, silent, own)] == [True, False, True]
+    publish(api, public["token_local"])
+    api.house.run_until_idle()
+    receiver.wait_for(2)
+    told = {json.loads(request.body)["integration"]["id"] for request in receiver.requests}
+    assert told == {other["id"], own["id"]}
+
+    assert changed(api, other, send_svcscriptcode="")["url"] == receiver.url
+    assert not integration(api, other).enabled
+    assert changed(api, silent, send_svcscriptcode="send_to_web")["send_svcscriptcode"] == "send_to_web"
+    assert integration(api, silent).enabled
+
+
+def test_a_bots_token_goes_to_no_other_script(api: Api, receiver: Receiver) -> None:
+    """It is sent anew for a script that sends it elsewhere, and shown to nobody before."""
+    opts = {"chat_id": "1"}
+    made = create(api, type="bot", url=receiver.url, token_remote=BOT, opts=opts, send_svcscriptcode="send_to_telegram")
+    assert integration(api, made).integration_type == "telegram"
+    assert BOT not in str(made)
+
+    assert "token_remote" in refused(patch(api, made, send_svcscriptcode="send_to_web"))
+    assert "token_remote" in refused(patch(api, made, type="public", send_svcscriptcode="send_to_web"))
+
+
 def test_a_bots_token_is_shown_to_nobody_and_sent_nowhere_else(api: Api, receiver: Receiver) -> None:
     """Its mask keeps it where it is; a new url or type wants it anew."""
     made = create(api, type="telegram", token_remote=BOT, opts={"chat_id": "1"}, url=receiver.url)

@@ -27,8 +27,12 @@ _OURS = frozenset({"url", "secret_key", "api_url", BOT_TOKEN, "chat_id", "text"}
 """What a channel says of a configuration; other doors may have set more."""
 SCRIPTS = ("recv_svcscriptcode", "recv_svcscriptcode_ws", "send_svcscriptcode", "send_svcscriptcode_ws")
 _ALWAYS = {"title": "", "comment": "", "allow_files_api": False, "issync": False}
+SEND_SCRIPT = "send_svcscriptcode"
+_SCRIPT_OF = {PUBLIC: "send_to_web", TELEGRAM: "send_to_telegram"}
+"""What a channel's send script is called that sends as its type says; by any other type nothing is sent."""
+_TYPE_OF = {script: name for name, script in _SCRIPT_OF.items()}
 _PLAIN = ("code", "type", "url", "token_remote", "token_remote2", *SCRIPTS)
-_ROUTE = ("type", "url", "token_remote")
+_ROUTE = ("type", "url", "token_remote", SEND_SCRIPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,23 @@ def read(integration: Integration) -> Channel:
         code=said.get("code") or integration.name,
         token_local=secret.get("token_local", ""),
         token_remote2=secret.get("token_remote2", ""),
-        scripts={name: said.get(name, "") for name in SCRIPTS},
+        scripts={name: said.get(name, "") for name in SCRIPTS} | {SEND_SCRIPT: _send_script(integration, said)},
         opts=_opts(integration, said),
         observes=list(integration.observes),
         **_far_side(integration, said, secret),
     )
+
+
+def _send_script(integration: Integration, said: Mapping[str, Any]) -> str:
+    """Name the script by which a channel sends: another door may have changed since how it does."""
+    if _only_publishes(integration):
+        return str(said.get(SEND_SCRIPT, ""))
+    now = TELEGRAM if integration.integration_type == TELEGRAM else PUBLIC
+    return str(said.get(SEND_SCRIPT, "")) if _sends_so(said, now) else _SCRIPT_OF[now]
+
+
+def _sends_so(said: Mapping[str, Any], sends_as: str) -> bool:
+    return bool(script := said.get(SEND_SCRIPT)) and _TYPE_OF.get(script, said.get("type", "")) == sends_as
 
 
 def _opts(integration: Integration, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,11 +111,13 @@ def _far_side(integration: Integration, said: Mapping[str, Any], secret: Mapping
             "token_remote": secret.get("token_remote", ""),
         }
     if integration.integration_type == WEBHOOK:
-        return {"type": PUBLIC, "url": told.get("url", ""), "token_remote": told.get("secret_key") or ""}
+        name = said["type"] if _sends_so(said, PUBLIC) else PUBLIC
+        return {"type": name, "url": told.get("url", ""), "token_remote": told.get("secret_key") or ""}
     if integration.integration_type == TELEGRAM:
         url = told.get("api_url", "")
         url = "" if url.rstrip("/") == TELEGRAM_URL else url
-        return {"type": TELEGRAM, "url": url, "token_remote": told.get(BOT_TOKEN, "")}
+        name = said["type"] if _sends_so(said, TELEGRAM) else TELEGRAM
+        return {"type": name, "url": url, "token_remote": told.get(BOT_TOKEN, "")}
     return {"type": integration.integration_type, "url": "", "token_remote": ""}
 
 
@@ -119,6 +137,7 @@ def new(given: Given, token_local: str) -> Channel:
             raise InvalidInput(name, f"{name}: is required")
     for name in ("token_remote", "token_remote2"):
         _kept(name, getattr(given, name), "")
+    default = {SEND_SCRIPT: _SCRIPT_OF.get(given.type, "")}
     return Channel(
         code=given.code,
         type=given.type,
@@ -126,7 +145,7 @@ def new(given: Given, token_local: str) -> Channel:
         token_remote=given.token_remote,
         token_remote2=given.token_remote2,
         url=given.url,
-        scripts={name: getattr(given, name) for name in SCRIPTS},
+        scripts={name: getattr(given, name) if given.has(name) else default.get(name, "") for name in SCRIPTS},
         opts={**_ALWAYS, **given.opts.model_dump(exclude_unset=True)},
         observes=given.observes if given.has("observes") else [],
     )
@@ -137,6 +156,8 @@ def revised(old: Channel, given: Given, token_local: str) -> Channel:
     plain = {name: getattr(given, name) if given.has(name) else _of(old, name) for name in _PLAIN}
     for name in ("token_remote", "token_remote2"):
         plain[name] = _kept(name, plain[name], _of(old, name))
+    if given.has("type") and not given.has(SEND_SCRIPT) and plain[SEND_SCRIPT] == _SCRIPT_OF.get(old.type, ""):
+        plain[SEND_SCRIPT] = _SCRIPT_OF.get(given.type, "")
     changed = Channel(
         **{name: value for name, value in plain.items() if name not in SCRIPTS},
         token_local=token_local,
@@ -149,7 +170,7 @@ def revised(old: Channel, given: Given, token_local: str) -> Channel:
 
 
 def _of(channel: Channel, name: str) -> str:
-    return channel.scripts[name] if name in SCRIPTS else str(getattr(channel, name))
+    return channel.scripts.get(name, "") if name in SCRIPTS else str(getattr(channel, name))
 
 
 def _kept(name: str, value: str, stored: str) -> str:
@@ -166,9 +187,25 @@ def _kept(name: str, value: str, stored: str) -> str:
 def _check_stays(old: Channel, changed: Channel, given: Given) -> None:
     """See that a token that nobody is shown is neither shown nor sent elsewhere."""
     anew = given.has("token_remote") and not looks_masked(given.token_remote)
-    moved = (old.type, old.url) != (changed.type, changed.url)
-    if old.type == TELEGRAM and old.token_remote and moved and not anew:
-        raise InvalidInput("token_remote", "token_remote: send it anew for the new type or url; it is kept for the old")
+    moved = (old.type, old.url, sends_as(old)) != (changed.type, changed.url, sends_as(changed))
+    if _has_bot(old) and old.token_remote and moved and not anew:
+        raise InvalidInput(
+            "token_remote", "token_remote: send it anew for the new type, url or script; it is kept for the old"
+        )
+
+
+def sends_as(channel: Channel) -> str:
+    """Tell the type by which a channel's send script sends; empty when it has none.
+
+    A script of a name that says nothing to us sends as the channel's type does.
+    """
+    script = _of(channel, SEND_SCRIPT)
+    return _TYPE_OF.get(script, channel.type) if script else ""
+
+
+def _has_bot(channel: Channel) -> bool:
+    """Tell whether a channel's token is a bot's, which nobody is shown."""
+    return TELEGRAM in {channel.type, sends_as(channel)}
 
 
 def goes_elsewhere(old: Channel, changed: Channel) -> bool:
@@ -179,10 +216,10 @@ def goes_elsewhere(old: Channel, changed: Channel) -> bool:
 
 def way(channel: Channel, installed: Collection[str]) -> Way:
     """Find how a channel reaches its far side, by what is installed here."""
-    if channel.type == PUBLIC and channel.url not in {"", NOWHERE}:
+    if sends_as(channel) == PUBLIC and channel.url not in {"", NOWHERE}:
         return Way(WEBHOOK, _filled(url=channel.url, secret_key=channel.token_remote), is_open=True)
     chat_id = channel.opts.get("chat_id", "")
-    if channel.type == TELEGRAM and channel.token_remote and chat_id and TELEGRAM in installed:
+    if sends_as(channel) == TELEGRAM and channel.token_remote and chat_id and TELEGRAM in installed:
         told = _filled(
             **{BOT_TOKEN: channel.token_remote},
             api_url=channel.url,
@@ -224,7 +261,7 @@ def name_of(channel: Channel) -> str:
 def document(integration: Integration, *, for_writer: bool) -> dict[str, Any]:
     """Write an integration as a channel, its tokens masked for whoever may not see them."""
     channel = read(integration)
-    clear = for_writer and channel.type != TELEGRAM
+    clear = for_writer and not _has_bot(channel)
     local = UNREADABLE if integration.secrets_unreadable else channel.token_local
     return {
         "id": str(integration.id),
@@ -234,7 +271,7 @@ def document(integration: Integration, *, for_writer: bool) -> dict[str, Any]:
         "token_remote": channel.token_remote if clear else mask(channel.token_remote),
         "token_remote2": mask(channel.token_remote2),
         "url": channel.url,
-        **channel.scripts,
+        **{name: _of(channel, name) for name in SCRIPTS},
         "opts": dict(channel.opts),
         "ext": {"ct": timestamp(integration.created_at), "lwt": timestamp(integration.updated_at)},
         "observes": channel.observes,
