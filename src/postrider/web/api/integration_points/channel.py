@@ -85,7 +85,8 @@ def _send_script(integration: Integration, said: Mapping[str, Any]) -> str:
 
 
 def _sends_so(said: Mapping[str, Any], sends_as: str) -> bool:
-    return bool(script := said.get(SEND_SCRIPT)) and _TYPE_OF.get(script, said.get("type", "")) == sends_as
+    script = str(said.get(SEND_SCRIPT, ""))
+    return bool(script) and _TYPE_OF.get(script, said.get("type")) == sends_as
 
 
 def _opts(integration: Integration, said: Mapping[str, Any]) -> dict[str, Any]:
