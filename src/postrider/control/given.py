@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ LONGEST_DESCRIPTION = 2_000
 REQUIRED = ("type", "name", "observes", "configuration")
 OBSERVE_SOMETHING = 'observes: must be a list of event types, at least one, or ["*"] for all'
 DEEPEST = 32
+MOST_BESIDE = 256 * 1024
+"""Bytes of what one other system's API may say of an integration, as JSON."""
 _ECHO = 60
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
@@ -77,6 +81,14 @@ def _unknown(name: object, known: frozenset[str], patterns: set[str]) -> str:
     return f"observes: {shortened(name)!r} is not a known event type, or pattern of some{hint}"
 
 
+def check_beside(members: Mapping[str, Any]) -> None:
+    """Check what other systems say of an integration, by system; InvalidInput when it cannot be stored, or is much."""
+    for system, said in members.items():
+        _check_storable("data", said)
+        if len(json.dumps(said)) > MOST_BESIDE:
+            raise InvalidInput("data", f"data: what {system} keeps of it must be at most {MOST_BESIDE:,} bytes")
+
+
 def shortened(text: str) -> str:
     """Cut what a caller gave to a length that can be said back."""
     return text if len(text) <= _ECHO else text[: _ECHO - 1] + "…"
@@ -115,11 +127,13 @@ _CHECKS: dict[str, Callable[[object], object]] = {
 
 
 def _check_storable(path: str, given: object, depth: int = 0) -> None:
-    """Refuse text that PostgreSQL (NUL) or UTF-8 (half a surrogate pair) cannot hold; JSON can write both."""
+    """Refuse what JSON can write and nobody can hold: NUL, half a surrogate pair, numbers such as 1e999."""
     if depth > DEEPEST:
         raise InvalidInput(path, f"data: must not be nested deeper than {DEEPEST} levels")
     if isinstance(given, str) and _UNSTORABLE.search(given):
         raise InvalidInput(path, f"{path.removeprefix('data.')}: must not have NUL, or half of a surrogate pair, in it")
+    if isinstance(given, float) and not math.isfinite(given):
+        raise InvalidInput(path, f"{path.removeprefix('data.')}: this number is too large")
     if isinstance(given, list):
         for index, value in enumerate(given):
             _check_storable(f"{path}.{index}", value, depth + 1)

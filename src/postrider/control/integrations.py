@@ -291,6 +291,8 @@ def _revised(services: Services, old: Integration, wanted: Given, beside: Beside
 def _with_extras(integration: Integration, beside: Beside | None) -> Integration:
     if beside is None:
         return integration
+    given.check_beside(beside.extras)
+    given.check_beside(beside.secrets)
     return replace(
         integration,
         id=beside.integration_id or integration.id,

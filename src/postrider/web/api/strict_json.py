@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from postrider.control.given import shortened
 from postrider.domain.errors import InvalidInput, NotJson
 from postrider.web.auth import authenticate
 
@@ -64,7 +65,12 @@ def _check_constants(text: str) -> None:
         parsed = json.loads(text, parse_constant=_Constant)
     except (ValueError, RecursionError):
         return
-    for pointer, name in _constants(parsed):
+    try:
+        found = next(_constants(parsed), None)
+    except RecursionError:
+        raise NotJson("the body is nested too deep") from None
+    if found is not None:
+        pointer, name = found
         raise InvalidInput(pointer, f"{pointer or 'the body'}: {name} is not JSON; send a number, or null")
 
 
@@ -73,4 +79,5 @@ def _constants(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
         yield pointer, value.name
     members: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, member in members:
-        yield from _constants(member, f"{pointer}.{name}" if pointer else str(name))
+        step = shortened(str(name)).encode(errors="replace").decode()  # halves of surrogate pairs cannot be answered
+        yield from _constants(member, f"{pointer}.{step}" if pointer else step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -12,9 +13,13 @@ from fastapi import Depends, Request
 from .errors import QueryRefused
 
 LARGEST_PAGE = 1_000
+LONGEST_PROJECTION = 4_000
+"""It comes back in the Link header, which has to fit into what clients read."""
 HIGHEST_SKIP = 1_000_000
 _ALWAYS = ("_id", "name")
 _PATHS = re.compile(r"[A-Za-z0-9._,]*")
+Tree = dict[str, "Tree | None"]
+"""What is asked for of an object, by name: None all of a member, else of that what is in it."""
 _NUMBER = re.compile(r"[0-9]{1,7}")
 
 
@@ -36,8 +41,8 @@ class ListQuery:
     def of(self, document: dict[str, Any]) -> Any:
         """Give of a document what is asked for: all of it, or its id and name and what is included."""
         if self.include:
-            return _chosen(document, [*([name] for name in _ALWAYS), *_paths(self.include)])
-        return _without(document, _paths(self.exclude))
+            return _chosen(document, _tree([*_ALWAYS, *self.include.split(",")]))
+        return _without(document, _tree(self.exclude.split(",")))
 
 
 def _asked(request: Request) -> ListQuery:
@@ -58,8 +63,9 @@ ListQueryDep = Annotated[ListQuery, Depends(_asked)]
 
 
 def _projection(name: str, given: str) -> str:
-    if not _PATHS.fullmatch(given):
-        raise QueryRefused(f"query.{name}", f"{name}: may have letters, digits, `.`, `_` and `,` in it")
+    if not _PATHS.fullmatch(given) or len(given) > LONGEST_PROJECTION:
+        allowed = f"at most {LONGEST_PROJECTION:,} letters, digits, `.`, `_` and `,`"
+        raise QueryRefused(f"query.{name}", f"{name}: may have {allowed} in it")
     return given
 
 
@@ -69,32 +75,32 @@ def _number(name: str, given: str, lowest: int, highest: int) -> int:
     return int(given)
 
 
-def _paths(projection: str) -> list[list[str]]:
-    return [path.split(".") for path in projection.split(",") if path]
+def _tree(paths: Iterable[str]) -> Tree:
+    """Put paths together by their beginnings, so that each name is looked up once however many there are."""
+    tree: Tree = {}
+    for path in filter(None, paths):
+        *above, last = path.split(".")
+        at: Tree | None = tree
+        for name in above:
+            at = None if at is None else at.setdefault(name, {})
+        if at is not None:
+            at[last] = None
+    return tree
 
 
-def _chosen(value: Any, paths: list[list[str]]) -> Any:
+def _chosen(value: Any, tree: Tree) -> Any:
     if isinstance(value, list):
-        return [_chosen(each, paths) for each in value]
+        return [_chosen(each, tree) for each in value]
     if not isinstance(value, dict):
         return value
-    below = {name: _below(name, paths) for name in value}
-    return {
-        name: member if [] in below[name] else _chosen(member, below[name])
-        for name, member in value.items()
-        if below[name]
-    }
+    kept = [(name, member, tree[name]) for name, member in value.items() if name in tree]
+    return {name: member if below is None else _chosen(member, below) for name, member, below in kept}
 
 
-def _without(value: Any, paths: list[list[str]]) -> Any:
+def _without(value: Any, tree: Tree) -> Any:
     if isinstance(value, list):
-        return [_without(each, paths) for each in value]
+        return [_without(each, tree) for each in value]
     if not isinstance(value, dict):
         return value
-    below = {name: _below(name, paths) for name in value}
-    return {name: _without(member, below[name]) for name, member in value.items() if [] not in below[name]}
-
-
-def _below(name: str, paths: list[list[str]]) -> list[list[str]]:
-    """Give what is left of the paths that begin with a name; an empty one means all that is there."""
-    return [rest for first, *rest in paths if first == name]
+    kept = [(name, member, tree.get(name, {})) for name, member in value.items()]
+    return {name: _without(member, below) if below else member for name, member, below in kept if below is not None}
