@@ -149,6 +149,8 @@ def test_what_is_missing_is_named(source: str, missing: str) -> None:
         ("{{ 'soon' | date }}", "Invalid isoformat string"),
         ("{{ event.created_at | date('%999999999d') }}", "a date's form takes"),
         ("x" * 16_385, "at most 16 KiB"),
+        ("{{ 1e999 }}", "a number is too large"),
+        ("{{ " + "9" * 400 + ".0 | round }}", "a number is too large"),
     ],
 )
 def test_what_is_refused(source: str, said: str) -> None:

@@ -117,6 +117,8 @@ def _check(node: nodes.Node, depth: int) -> None:
         raise TemplateSyntaxError(f"templates do not know this: {what}", node.lineno)
     if depth > DEEPEST:
         raise TemplateSyntaxError(f"it is nested more than {DEEPEST} levels deep", node.lineno)
+    if isinstance(node, nodes.Const) and isinstance(node.value, float) and not math.isfinite(node.value):
+        raise TemplateSyntaxError("a number is too large", node.lineno)
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         raise TemplateSyntaxError(f"there is no filter {node.name}; there are {', '.join(FILTERS)}", node.lineno)
     if isinstance(node, nodes.Test) and node.name not in TESTS:
