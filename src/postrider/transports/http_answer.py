@@ -62,6 +62,6 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | Non
 def _date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

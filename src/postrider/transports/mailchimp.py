@@ -59,6 +59,10 @@ _NAMED = {
     "PaymentRequired": (_PERMANENT, "payment_required"),
 }
 
+_MISTAKES = ("Invalid_", "Unknown_")
+"""So the names of Mailchimp's other errors begin that speak of the request."""
+_OF_THE_REQUEST = (_PERMANENT, "validation_error")
+
 
 class MailchimpConfiguration(MailConfiguration):
     """Whose account it is, who the mail is from, and what it says."""
@@ -131,15 +135,16 @@ def _mail(configuration: MailchimpConfiguration, letter: Letter, message: Messag
 
 def _of_error(answer: Answer, name: str, text: object) -> Finding:
     told = sentence("Mailchimp", answer, f"{name}:", text)
-    known = _NAMED.get(name)
+    known = _NAMED.get(name) or (_OF_THE_REQUEST if name.startswith(_MISTAKES) else None)
     return refused(answer, told) if known is None else Finding(*known, told)
 
 
 def _of_row(row: object) -> Finding:
     status = member(row, "status")
+    if not isinstance(status, str) or status not in _TAKEN | _NOT_TAKEN.keys():
+        return not_understood("Mailchimp")
     if status in _TAKEN:
         return DELIVERED
-    if status not in _NOT_TAKEN:
-        return not_understood("Mailchimp")
-    reason = member(row, "reject_reason")
-    return Finding(_PERMANENT, _NOT_TAKEN[status], f"Mailchimp did not send it: {status} ({reason or 'no reason'}).")
+    said_why = member(row, "reject_reason")
+    reason = said_why if isinstance(said_why, str) and said_why else "no reason"
+    return Finding(_PERMANENT, _NOT_TAKEN[status], f"Mailchimp did not send it: {status} ({reason}).")

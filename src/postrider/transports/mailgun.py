@@ -35,6 +35,7 @@ from .provider_http import (
     basic,
     form_body,
     member,
+    not_understood,
     refused,
     said,
     sentence,
@@ -106,9 +107,10 @@ class MailgunTransport(ProviderTransport[MailgunConfiguration]):
 
     def judge(self, answer: Answer, limits: FlightLimits) -> Finding:
         del limits
+        body = said(answer)
         if answer.status in _SUCCESS:
-            return DELIVERED
-        return refused(answer, sentence("Mailgun", answer, member(said(answer), "message")))
+            return DELIVERED if isinstance(member(body, "id"), str) else not_understood("Mailgun")
+        return refused(answer, sentence("Mailgun", answer, member(body, "message")))
 
 
 def _sender(configuration: MailgunConfiguration) -> str:

@@ -38,6 +38,7 @@ LONGEST_KEY = 1024
 SENT = 0
 INTERNAL_ERROR = 1
 """The one of Mitto's codes that may be another the next time; the others speak of the message."""
+HIGHEST_CODE = 9999
 
 _SENDER = re.compile(r"[A-Za-z0-9]{3,11}|[0-9]{12,14}")
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}")
@@ -126,5 +127,8 @@ class MittoTransport(ProviderTransport[MittoConfiguration]):
             return not_understood("Mitto")
         if code == SENT:
             return DELIVERED
+        if not 0 < code <= HIGHEST_CODE:
+            return not_understood("Mitto")
         verdict = Verdict.TEMPORARY if code == INTERNAL_ERROR else Verdict.PERMANENT
-        return Finding(verdict, f"mitto_{code}", f"Mitto did not send it: {text or 'it gave no reason'} (code {code}).")
+        reason = text if isinstance(text, str) and text else "it gave no reason"
+        return Finding(verdict, f"mitto_{code}", f"Mitto did not send it: {reason} (code {code}).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,7 @@ JSON: Header = ("Content-Type", "application/json")
 ENGINES_OWN = "The headers Host, Content-Length and Accept-Encoding: identity go with it."
 LONGEST_DETAIL = 500
 
+_OBJECT = re.compile(rb'\s*\{\s*"')
 _WORTH_REPEATING = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
 _AUTHORIZATION = "authorization"
@@ -87,6 +89,11 @@ def said(answer: Answer) -> Any:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
+
+
+def begins_as_object(answer: Answer) -> bool:
+    """Tell whether an answer that was cut off is JSON as far as it goes, and not some page."""
+    return answer.cut and _OBJECT.match(answer.body) is not None
 
 
 def member(value: Any, *path: str | int) -> Any:
@@ -201,6 +208,11 @@ def _written(write: Callable[[Message], Request], message: Message) -> Request:
         raise HttpFailure("template_failed", error.problem, permanent=True) from None
 
 
+def _storable(text: str) -> str:
+    # No database takes halves of characters, and PostgreSQL no NUL; JSON can hold both.
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")
+
+
 class _Dialogue:
     """How one integration speaks to its provider."""
 
@@ -221,7 +233,7 @@ class _Dialogue:
         return Outcome(
             finding.verdict,
             finding.error,
-            scrub(finding.detail.replace("\x00", ""), self._secrets)[:LONGEST_DETAIL],
+            scrub(_storable(finding.detail), self._secrets)[:LONGEST_DETAIL],
             status_code=answer.status,
             retry_after=hint,
             response_headers=kept_headers(answer.headers, self._secrets),

@@ -167,7 +167,7 @@ class SalesforceTransport(ProviderTransport[SalesforceConfiguration]):
 
 
 def _not_published(body: object, told: str) -> Finding:
-    code = member(body, "errors", 0, "statusCode")
+    code = str(member(body, "errors", 0, "statusCode"))
     verdict = Verdict.TEMPORARY if code in _PASSING else Verdict.PERMANENT
     return Finding(verdict, "not_published", told)
 

@@ -13,6 +13,7 @@ from postrider.domain.outcome import Verdict
 from postrider.domain.ports import FlightLimits
 
 from .configuration import Secret, TransportConfiguration
+from .http_answer import retry_after
 from .http_message import Answer, Request, header_value
 from .mail import (
     CUSTOMERS_MAIL,
@@ -38,6 +39,7 @@ from .provider_http import (
     bearer,
     json_body,
     member,
+    not_understood,
     refused,
     said,
     sentence,
@@ -96,7 +98,8 @@ class SendgridTransport(ProviderTransport[SendgridConfiguration]):
     def judge(self, answer: Answer, limits: FlightLimits) -> Finding:
         del limits
         if answer.status in _SUCCESS:
-            return DELIVERED
+            # A page that somebody on the way answers with has a body.
+            return not_understood("SendGrid") if answer.body.strip() else DELIVERED
         text = member(said(answer), "errors", 0, "message")
         told = sentence("SendGrid", answer, text, member(said(answer), "errors", 0, "field"))
         # SendGrid's own page: "Too many bad requests" blocks for a while, and no other 403 does.
@@ -126,6 +129,7 @@ def _document(configuration: SendgridConfiguration, letter: Letter, message: Mes
 def _until_reset(answer: Answer, *, now: datetime) -> timedelta | None:
     """Read when SendGrid takes more: a Unix time, where Retry-After does not say it."""
     reset = answer.headers.get("X-RateLimit-Reset", "").strip()
-    if answer.status != _TOO_MANY_REQUESTS or "Retry-After" in answer.headers or not _UNIX_TIME.fullmatch(reset):
+    told = retry_after(answer.headers, now=now)
+    if answer.status != _TOO_MANY_REQUESTS or told is not None or not _UNIX_TIME.fullmatch(reset):
         return None
     return min(max(timedelta(seconds=int(reset) - now.timestamp()), timedelta(0)), LONGEST_WAIT)

@@ -39,7 +39,8 @@ API_URL = "https://api.telegram.org"
 LONGEST_TEXT = 4096
 LONGEST_WAIT = 10**9
 
-_OK = 200
+_SUCCESS = range(200, 300)
+_ERRORS = range(300, 600)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{8,128}")
 _BEGINS_WELL = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\b')
 
@@ -95,17 +96,18 @@ class TelegramTransport(ProviderTransport[TelegramConfiguration]):
         del limits
         body = said(answer)
         # A long message comes back whole, and may be more than is read of it.
-        if answer.status == _OK and (member(body, "ok") is True or (answer.cut and _BEGINS_WELL.match(answer.body))):
+        taken = answer.status in _SUCCESS
+        if taken and (member(body, "ok") is True or (answer.cut and _BEGINS_WELL.match(answer.body))):
             return DELIVERED
         if member(body, "ok") is not False:
-            return not_understood("Telegram") if answer.status == _OK else refused(answer, sentence("Telegram", answer))
+            return not_understood("Telegram") if taken else refused(answer, sentence("Telegram", answer))
         return _refusal(answer, body)
 
 
 def _refusal(answer: Answer, body: object) -> Finding:
     """Read what the body says: it knows better than the status does."""
     code = member(body, "error_code")
-    status = code if isinstance(code, int) and code > _OK else answer.status
+    status = code if isinstance(code, int) and code in _ERRORS else answer.status
     moved = member(body, "parameters", "migrate_to_chat_id")
     hint = f"The chat has become {moved}: put that id into the integration." if isinstance(moved, int) else ""
     wait = member(body, "parameters", "retry_after")

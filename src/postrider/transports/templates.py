@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from .template_values import read
 __all__ = ["SAMPLE", "TemplateFailed", "TemplatedConfiguration"]
 
 _LONGEST_DETAIL = 500
+# JSON can name half of a pair that UTF-16 makes a character of.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class TemplatedConfiguration(TransportConfiguration):
@@ -82,6 +85,8 @@ def _finished(text: str, form: Form, mark: Template) -> str:
         raise TemplateFailed("nothing came of it, and nothing would be sent")
     if form is Form.JSON:
         _check_json(text)
+    if _HALF.search(text):
+        raise TemplateFailed("half of a character is in what comes of it, which cannot be sent")
     return text
 
 

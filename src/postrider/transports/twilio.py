@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from postrider.domain.message import Message
+from postrider.domain.outcome import Verdict
 from postrider.domain.ports import FlightLimits
 
 from .configuration import Form, Secret, Template, TransportConfiguration
@@ -26,6 +27,7 @@ from .provider_http import (
     ProviderTransport,
     address,
     basic,
+    begins_as_object,
     form_body,
     member,
     not_understood,
@@ -38,7 +40,8 @@ from .templates import TemplatedConfiguration
 API_URL = "https://api.twilio.com"
 LONGEST_TEXT = 1600
 
-_CREATED = 201
+_SUCCESS = range(200, 300)
+_NEVER_SENT = frozenset({"failed", "undelivered", "canceled"})
 _ACCOUNT_SID = re.compile(r"AC[0-9A-Za-z]{32}")
 _SERVICE_SID = re.compile(r"MG[0-9A-Za-z]{32}")
 
@@ -119,10 +122,22 @@ class TwilioTransport(ProviderTransport[TwilioConfiguration]):
     def judge(self, answer: Answer, limits: FlightLimits) -> Finding:
         del limits
         body = said(answer)
-        if answer.status == _CREATED:
-            # What was cut off began as a created message does: nothing else is so long.
-            return DELIVERED if answer.cut or isinstance(member(body, "sid"), str) else not_understood("Twilio")
-        return refused(answer, sentence("Twilio", answer, member(body, "code"), member(body, "message")))
+        if answer.status not in _SUCCESS:
+            return refused(answer, sentence("Twilio", answer, member(body, "code"), member(body, "message")))
+        if begins_as_object(answer):
+            # A long text comes back whole, and is more than is read of it.
+            return DELIVERED
+        if not isinstance(member(body, "sid"), str):
+            return not_understood("Twilio")
+        return _of_message(answer, body)
+
+
+def _of_message(answer: Answer, body: object) -> Finding:
+    status = member(body, "status")
+    if not (isinstance(status, str) and status in _NEVER_SENT):
+        return DELIVERED
+    reasons = (member(body, name) for name in ("error_code", "error_message"))
+    return Finding(Verdict.PERMANENT, f"message_{status}", sentence("Twilio", answer, f"{status}.", *reasons))
 
 
 def _sender(configuration: TwilioConfiguration) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from .provider_http import (
     ProviderTransport,
     address,
     basic,
+    begins_as_object,
     json_body,
     member,
     not_understood,
@@ -107,7 +108,7 @@ class ZendeskTransport(ProviderTransport[ZendeskConfiguration]):
         body = said(answer)
         if answer.status in _SUCCESS:
             # A ticket can be longer than what is read of an answer.
-            return DELIVERED if answer.cut or member(body, "ticket") is not None else not_understood("Zendesk")
+            return DELIVERED if begins_as_object(answer) or member(body, "ticket") else not_understood("Zendesk")
         told = sentence("Zendesk", answer, *_reasons(body))
         if answer.status == _CONFLICT:
             # The first request with this idempotency key is still being worked on.
