@@ -66,11 +66,7 @@ def create(
 
     Conflict when the id that its maker chose is taken.
     """
-    wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
-    given.require_all(data, but=() if beside is None else ("observes",))
-    new = _revised(services, _blank(services, tenant_id), wanted, beside)
-    if beside is None and not new.observes:
-        raise InvalidInput("data.observes", given.OBSERVE_SOMETHING)
+    new = draft(services, tenant_id, data, beside=beside)
     with services.change(by) as change:
         if integrations.any_tenant_has(change.tx, new.id):
             raise Conflict(f"the id {new.id} is taken")
@@ -80,6 +76,16 @@ def create(
             beside.also(change, new)
         _publish(services, change.tx, INTEGRATION_CREATED, new)
     services.ring.fan_out()
+    return new
+
+
+def draft(services: Services, tenant_id: UUID, data: object, *, beside: Beside | None = None) -> Integration:
+    """Check what an integration would be made of, and make it without storing it."""
+    wanted = given.read(data, known=partial(event_types.known, services, tenant_id))
+    given.require_all(data, but=() if beside is None else ("observes",))
+    new = _revised(services, _blank(services, tenant_id), wanted, beside)
+    if beside is None and not new.observes:
+        raise InvalidInput("data.observes", given.OBSERVE_SOMETHING)
     return new
 
 
@@ -170,15 +176,22 @@ def page(services: Services, tenant_id: UUID, *, offset: int, limit: int) -> Int
         return IntegrationPage(found, integrations.count(tx, tenant_id))
 
 
-def send_test(services: Services, tenant_id: UUID, integration_id: UUID, *, by: Actor = POSTRIDER) -> Event:
-    """Publish a `postrider.test` event that this integration alone gets.
+def send_test(
+    services: Services,
+    tenant_id: UUID,
+    integration_id: UUID,
+    *,
+    said: Mapping[str, Any] | None = None,
+    by: Actor = POSTRIDER,
+) -> Event:
+    """Publish a `postrider.test` event that this integration alone gets; `said` is what its data says besides.
 
     Conflict when it is switched off: the test would be skipped.
     """
     integration = get(services, tenant_id, integration_id)
     if not integration.enabled:
         raise Conflict("the integration is disabled, so the test would not be sent; enable it first")
-    test = trial_event(integration, event_id=services.ids.new(), now=services.clock.now())
+    test = trial_event(integration, event_id=services.ids.new(), now=services.clock.now(), said=said)
     with services.change(by) as change:
         events.add(change.tx, [test])
         change.record(tenant_id, Action.INTEGRATION_TESTED, integration_id)

@@ -105,9 +105,15 @@ def about_integration(
     )
 
 
-def trial_event(integration: Integration, *, event_id: UUID, now: datetime) -> Event:
-    """Make the event that only this integration gets, to see that it arrives."""
-    said = {
+def trial_event(
+    integration: Integration, *, event_id: UUID, now: datetime, said: Mapping[str, Any] | None = None
+) -> Event:
+    """Make the event that only this integration gets, to see that it arrives.
+
+    `said` is what its data says besides: what templates that it is to be sent by may ask for.
+    """
+    test = {
+        **(said or {}),
         "type": "test",
         "id": str(event_id),
         "message": "This is a test from Postrider.",
@@ -117,7 +123,7 @@ def trial_event(integration: Integration, *, event_id: UUID, now: datetime) -> E
         id=event_id,
         tenant_id=integration.tenant_id,
         event_type=TEST,
-        payload=_json({"data": said}),
+        payload=_json({"data": test}),
         created_at=now,
         origin=EventOrigin.TEST,
         target_id=integration.id,

@@ -1,4 +1,7 @@
-"""May one more request pass? Counted in windows: what the last one counted fades out while this one goes on."""
+"""May one more request pass? Counted in windows: what the last one counted fades out while this one goes on.
+
+Fixed windows are those of other systems, whose clients count on a fresh start with each.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ class Quota:
 
     amount: int
     seconds: int
+    fixed: bool = False
+    """A window begins with nothing, whatever the last one counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Standing:
 
 def ask(quota: Quota, *, before: int, counted: int, elapsed: float) -> Standing:
     """Judge one more request, `elapsed` seconds into a window that has counted `counted`, the last one `before`."""
+    before = 0 if quota.fixed else before
     used = before * (1 - elapsed / quota.seconds) + counted
     allowed = used + 1 <= quota.amount
     return Standing(
@@ -43,6 +49,8 @@ def ask(quota: Quota, *, before: int, counted: int, elapsed: float) -> Standing:
 def _wait(quota: Quota, *, before: int, counted: int, elapsed: float) -> float:
     if counted + 1 <= quota.amount:
         return _faded(quota, before, room=quota.amount - counted - 1) - elapsed
+    if quota.fixed:
+        return quota.seconds - elapsed
     # Not in this window any more; in the next one it is this one's count that fades.
     return quota.seconds - elapsed + _faded(quota, counted, room=quota.amount - 1)
 

@@ -8,7 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from postrider.domain.errors import SecretUnreadable
 from postrider.domain.integration import DeliveryPolicy, Integration
@@ -122,6 +137,47 @@ def page(tx: Transaction, box: SecretBox, tenant_id: UUID, *, offset: int, limit
     """List integrations in the order of their making, those without their secrets that cannot be read."""
     query = _all().where(integrations.c.tenant_id == tenant_id).order_by(integrations.c.id)
     return [_readable_or_not(box, row) for row in tx.execute(query.offset(offset).limit(limit))]
+
+
+def read_all(
+    tx: Transaction,
+    box: SecretBox,
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    order: Sequence[ColumnElement[Any]],
+    offset: int,
+    limit: int,
+) -> list[Integration]:
+    """List what meets the conditions, which name the tenant, as `page` does."""
+    query = _all().where(*conditions).order_by(*order).offset(offset).limit(limit)
+    return [_readable_or_not(box, row) for row in tx.execute(query)]
+
+
+def with_extra(
+    tx: Transaction, tenant_id: UUID, system: str, member: str, value: str, *, hold: bool = False
+) -> dict[UUID, Mapping[str, Any]]:
+    """Find the integrations of which a system says just this, with their extras; `hold` keeps them until the end."""
+    # Extras are one JSON text; what is found in it may stand elsewhere too.
+    told = cast(integrations.c.extras, Text).contains(f'"{member}":"{value}"', autoescape=True)
+    query = (
+        select(integrations.c.id, integrations.c.extras)
+        .where(integrations.c.tenant_id == tenant_id, integrations.c.deleted_at.is_(None), told)
+        .order_by(integrations.c.id)
+    )
+    if hold:
+        query = query.with_for_update()
+    return {row.id: row.extras for row in tx.execute(query) if row.extras.get(system, {}).get(member) == value}
+
+
+def set_extras(
+    tx: Transaction, tenant_id: UUID, integration_id: UUID, extras: Mapping[str, Any], *, now: datetime
+) -> None:
+    """Write what systems say of an integration that is held; nothing that is sent changes by it."""
+    tx.execute(
+        update(integrations)
+        .where(integrations.c.tenant_id == tenant_id, integrations.c.id == integration_id)
+        .values(extras=extras, version=integrations.c.version + 1, updated_at=now)
+    )
 
 
 @dataclass(frozen=True, slots=True)

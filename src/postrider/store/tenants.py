@@ -37,6 +37,12 @@ def get(tx: Transaction, tenant_id: UUID) -> Tenant | None:
     return None if row is None else Tenant(*row)
 
 
+def hold(tx: Transaction, tenant_id: UUID) -> None:
+    """Keep all others who hold the tenant waiting until the transaction ends: for what only one may decide."""
+    # Who only refers to the tenant by a new row is not kept waiting.
+    tx.execute(select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update(key_share=True))
+
+
 def any_tenant_oldest(tx: Transaction) -> Tenant | None:
     """Read the tenant that was there first."""
     row = tx.execute(_all().order_by(tenants.c.id).limit(1)).one_or_none()

@@ -28,6 +28,7 @@ from .api import (
     integrator_io,
     jobs,
     oauth,
+    ocamba_hood,
     preview,
     published,
     resend,
@@ -40,7 +41,7 @@ from .dashboard.app import create_dashboard
 from .dashboard.session import PATH as DASHBOARD
 from .dashboard.sign_in_codes import SignInCodes
 from .head import HeadAsGet
-from .limits import KeyLimit, Limits, SignInLimit
+from .limits import KeyLimit, Limits, SignInLimit, shared_storage
 from .openapi import TAGS, Described
 from .request_log import RequestLog
 
@@ -97,6 +98,8 @@ def create_app(
     app.mount(DASHBOARD, create_dashboard(app, codes or SignInCodes()))
     app.mount(cxengage.PATH, cxengage.create(app))
     app.mount(integration_points.PATH, integration_points.era_app(app))
+    app.state.hood_windows = ocamba_hood.Windows(limits.hood, shared=shared_storage(limits))
+    app.mount(ocamba_hood.PATH, ocamba_hood.create(app, app.state.hood_windows))
     # Behind all others whose address begins as its own does.
     app.mount(integrator_io.PATH, integrator_io.create(app))
     return app
@@ -111,3 +114,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.authenticator.close()
     app.state.key_limit.close()
+    app.state.hood_windows.close()

@@ -25,6 +25,8 @@ STANDING = "postrider.standing"
 PREFIX = "postrider-requests"
 FAILURE_SECONDS = 60
 UNKNOWN_ADDRESS = "unknown"
+HOOD_CLASS_C = (Quota(10, 1, fixed=True), Quota(150, 60, fixed=True))
+"""How often Ocamba Hood lets its clients ask about integrations: in a burst, and steadily."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,15 @@ class Limits:
     """Where processes count together."""
     failed_sign_ins: int | None = None
     """Of an address, a minute and process."""
+    hood: tuple[Quota, ...] = HOOD_CLASS_C
+    """Of each API key, by Hood's API."""
 
 
 class KeyLimit:
     """Counts the requests of each API key."""
 
     def __init__(self, limits: Limits) -> None:
-        self._tally = None if limits.requests is None else Tally(limits.requests, shared=_storage(limits.redis_url))
+        self._tally = None if limits.requests is None else Tally(limits.requests, shared=shared_storage(limits))
 
     def take(self, scope: Scope, key_id: UUID) -> None:
         """Count one request, and note for its answer how the key stands; raises TooManyRequests."""
@@ -122,11 +126,12 @@ def headers_of(standing: Standing) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _storage(url: str | None) -> RedisStorage | None:
-    if url is None:
+def shared_storage(limits: Limits) -> RedisStorage | None:
+    """Give where processes count together; None: each counts alone."""
+    if limits.redis_url is None:
         return None
     return RedisStorage(
-        url,
+        limits.redis_url,
         key_prefix=PREFIX,
         wrap_exceptions=True,
         socket_timeout=SOCKET_SECONDS,
