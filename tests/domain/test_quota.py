@@ -53,3 +53,13 @@ def passes(quota: Quota, before: int, counted: int, at: float) -> bool:
     if at >= quota.seconds:
         return ask(quota, before=counted, counted=0, elapsed=at - quota.seconds).allowed
     return ask(quota, before=before, counted=counted, elapsed=at).allowed
+
+
+def test_a_fixed_window_begins_with_nothing() -> None:
+    """Whatever the last one counted; who is too many waits until it ends."""
+    fixed = Quota(10, 60, fixed=True)
+
+    assert ask(fixed, before=10, counted=0, elapsed=0).remaining == 9
+    assert ask(fixed, before=10, counted=9, elapsed=59).allowed
+    refused = ask(fixed, before=0, counted=10, elapsed=20)
+    assert (refused.allowed, refused.wait_seconds, refused.reset_seconds) == (False, 40, 40)
