@@ -46,7 +46,7 @@ def tallies(redis: RedisServer, clock: Clock, count: int = 2, quota: Quota = TEN
 
 
 def storage(redis: RedisServer) -> RedisStorage:
-    made = limits._storage(redis.url())
+    made = limits.shared_storage(limits.Limits(redis_url=redis.url()))
     assert made is not None
     return made
 
