@@ -9,8 +9,9 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -34,6 +35,10 @@ HEADER_BYTES = 8190
 HEADERS = 100
 # aiohttp warns of larger bodies given as bytes: it would copy them in one go.
 WHOLE_BODY_BYTES = 1 << 20
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class _Trail:
@@ -77,6 +82,8 @@ class HttpEngine:
         self._stopped = False
         self._session: aiohttp.ClientSession
         self._tasks: set[asyncio.Task[None]] = set()
+        # A second one would take the loop's turns from it, and do no more: only one thread runs Python at a time.
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="postrider-aside")
 
     def room_of(self, url: URL) -> HostRoom:
         """Give the room that all flights to this URL's host and port share."""
@@ -109,6 +116,7 @@ class HttpEngine:
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(STOP_SECONDS)
+        self._aside.shutdown(wait=False, cancel_futures=True)
 
     def call(self, function: Callable[..., None], *args: Any) -> None:
         """Run a function on the loop, soon; from any thread."""
@@ -126,6 +134,10 @@ class HttpEngine:
         # The loop itself holds tasks weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def aside(self, work: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
+        """Do what takes long outside the loop, one thing after the other; only from the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._aside, work, *args)
 
     async def exchange(self, request: Request, *, seconds: float) -> Answer:
         """Send a request and read its answer, all within `seconds`; only from the loop.

@@ -52,8 +52,11 @@ class HttpFlight:
         host: HostRoom,
         wake: Callable[[], None],
         exchange: Exchange | None = None,
+        written_aside: bool = False,
     ) -> None:
-        """Take how an answer is got where that needs more than one request (the engine's way when None)."""
+        """Take how an answer is got where that needs more than one request (the engine's way when None), and whether
+        requests can take long to make: then a thread makes them, one at a time.
+        """
         self._engine = engine
         self._exchange = exchange or engine.exchange
         self._cap = limits.max_in_flight
@@ -62,6 +65,8 @@ class HttpFlight:
         self._host = host
         self._wake = wake
         self._waiting: deque[tuple[Message, float]] = deque()
+        # One at a time, so that an integration with many messages leaves the thread to others in between.
+        self._desk = asyncio.Lock() if written_aside else None
         self._landed: deque[Landed] = deque()
         self._news = threading.Event()
         self._lock = threading.Lock()
@@ -131,12 +136,23 @@ class HttpFlight:
             self._land(message, outcome, timedelta(seconds=time.monotonic() - began))
 
     async def _outcome(self, message: Message, *, seconds: float) -> Outcome:
+        until = time.monotonic() + seconds
         try:
-            answer = await self._exchange(self._dialogue.request(message), seconds=seconds)
+            request = await self._request(message, seconds=seconds)
+            answer = await self._exchange(request, seconds=max(until - time.monotonic(), 0.001))
         except HttpFailure as failure:
             verdict = Verdict.PERMANENT if failure.permanent else Verdict.TEMPORARY
             return Outcome(verdict, failure.error, failure.detail)
         return self._dialogue.outcome(answer)
+
+    async def _request(self, message: Message, *, seconds: float) -> Request:
+        if self._desk is None:
+            return self._dialogue.request(message)
+        try:
+            async with asyncio.timeout(seconds), self._desk:
+                return await self._engine.aside(self._dialogue.request, message)
+        except TimeoutError:
+            raise HttpFailure("not_written", f"The request could not be made within {seconds:g} seconds.") from None
 
     def _land(self, message: Message, outcome: Outcome, duration: timedelta) -> None:
         self._landed.append(Landed(message.id, replace(outcome, duration=duration)))

@@ -172,7 +172,7 @@ class ProviderTransport(Generic[C]):
         )
         host = self._engine.room_of(http_url(getattr(configuration, self.url_field)))
         exchange = self.exchange(integration, configuration)
-        return HttpFlight(self._engine, limits, dialogue, host=host, wake=wake, exchange=exchange)
+        return HttpFlight(self._engine, limits, dialogue, host=host, wake=wake, exchange=exchange, written_aside=True)
 
     def exchange(self, integration: Integration, configuration: C) -> Exchange:
         """Say how answers are got; for a provider that wants more than one request for a message."""

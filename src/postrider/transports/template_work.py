@@ -1,4 +1,4 @@
-"""How much a template may do: each rendering has so much work and no more, whatever it is made of."""
+"""How much templates may do: all of a message together have so much work and no more, whatever they are made of."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _PURSE: ContextVar[_Purse] = ContextVar("purse")
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Give what is done inside a fresh amount of work."""
+    """Give what is done inside a fresh amount of work; inside another, what that has left."""
+    if _PURSE.get(None) is not None:
+        yield
+        return
     token = _PURSE.set(_Purse(MOST_WORK))
     try:
         yield

@@ -13,9 +13,12 @@ from .configuration import Form, Template, TransportConfiguration, template_fiel
 from .template_language import TemplateFailed, compiled, rendered
 from .template_sample import SAMPLE, sample_document
 from .template_values import read
+from .template_work import bounded
 
 __all__ = ["SAMPLE", "TemplateFailed", "TemplatedConfiguration"]
 
+MOST_TEMPLATES = 64 * 1024
+"""Characters of all templates of one configuration: reading them takes as long as they are."""
 _LONGEST_DETAIL = 500
 # JSON can name half of a pair that UTF-16 makes a character of.
 _HALF = re.compile("[\ud800-\udfff]")
@@ -40,7 +43,12 @@ class TemplatedConfiguration(TransportConfiguration):
         return self._render(read(body))
 
     def check_against(self, payload: bytes | None) -> None:
+        length = 0
         for path, source, form, _ in self._templates():
+            length += len(source)
+            if length > MOST_TEMPLATES:
+                problem = f"all templates together must have at most {MOST_TEMPLATES // 1024} KiB"
+                raise InvalidInput(f"data.configuration.{path}", f"{path}: {problem}")
             try:
                 compiled(source, form)
             except TemplateFailed as error:
@@ -51,13 +59,8 @@ class TemplatedConfiguration(TransportConfiguration):
             raise InvalidInput(f"data.configuration.{error.path}", _advice(error, sample=payload is None)) from None
 
     def _render(self, document: Mapping[str, Any]) -> dict[str, str]:
-        made = {}
-        for path, source, form, mark in self._templates():
-            try:
-                made[path] = _finished(rendered(source, form, document), form, mark)
-            except TemplateFailed as error:
-                raise _FieldFailed(path, error) from None
-        return made
+        with bounded():
+            return {path: _made(path, source, form, mark, document) for path, source, form, mark in self._templates()}
 
     def _templates(self) -> Iterator[tuple[str, str, Form, Template]]:
         for name, mark in template_fields(type(self)).items():
@@ -76,6 +79,13 @@ class _FieldFailed(TemplateFailed):
         self.path = path
         self.reason = error.problem
         self.missing = error.missing
+
+
+def _made(path: str, source: str, form: Form, mark: Template, document: Mapping[str, Any]) -> str:
+    try:
+        return _finished(rendered(source, form, document), form, mark)
+    except TemplateFailed as error:
+        raise _FieldFailed(path, error) from None
 
 
 def _finished(text: str, form: Form, mark: Template) -> str:
