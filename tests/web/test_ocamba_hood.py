@@ -17,6 +17,7 @@ from api import Api
 from house import House, build_house
 from httpx import Response
 from servers.answers import reply
+from servers.process import free_port
 from servers.receiver import Receiver
 from structlog.testing import capture_logs
 
@@ -378,6 +379,15 @@ def test_a_test_that_fails_is_told(hood: Api, receiver: Receiver) -> None:
 
     assert said.startswith("the test was not delivered: Twilio answered with status 401")
     assert TOKEN not in said
+
+
+def test_a_test_by_mail_is_sent_at_once_too(hood: Api) -> None:
+    """A mail server that does not listen is told of, and the recipient of a mail must be an address of one."""
+    settings = {"sending_domain": "localhost", "port": str(free_port()), "default_sender_email": "shop@example.com"}
+    letter = {"name": "Mail", "provider_id": "1001", "settings": settings}
+
+    assert refusal(notify(hood, letter, "ada@example.com")).startswith("the test was not delivered: ")
+    assert "templates.to" in refusal(notify(hood, letter, "+15035550142"))
 
 
 def test_a_stored_integration_is_tested_as_it_is_stored(hood: Api, receiver: Receiver) -> None:
