@@ -20,7 +20,7 @@ from servers.mail_server import MailServer, RudeServer
 from servers.process import wait_until
 
 from postrider.domain.errors import InvalidInput
-from postrider.domain.outcome import Outcome, Verdict
+from postrider.domain.outcome import EXCERPT_BYTES, Outcome, Verdict
 from postrider.transports import smtp_session
 from postrider.transports.configuration import mask, revised
 from postrider.transports.guard import Guard
@@ -168,6 +168,74 @@ def test_a_payload_cannot_add_receivers(server: MailServer, to: str | None) -> N
     assert server.connections == 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=?utf-8?q?Hi=0D=0ABcc=3A_eve=40x.test?=",
+        "=?utf-8?q?Hi=0ABcc:_eve@x.test?= " + "x" * 100,
+        "=?utf-8?b?SGkNCkJjYzogZXZlQHgudGVzdA0KDQpib2R5?= \u00e9",
+        "A =?utf-8?q?=0D=0A=0D=0AHello?=",
+        "=?us-ascii?q?=00?=",
+    ],
+)
+def test_an_encoded_word_in_a_payload_does_not_hide_a_header(server: MailServer, name: str) -> None:
+    """It arrives as the text that it is: nobody decodes it on the way, and no line break comes out of it."""
+    outcome = sent(way_to(server, subject="For {{ payload.name }}"), {"name": name})
+
+    assert outcome.verdict is Verdict.DELIVERED
+    (mail,) = server.mails
+    assert mail.message["Bcc"] is None
+    assert mail.message["Subject"] == f"For {name}"
+    assert mail.message.get_content().strip() == "Hello"
+    assert b"\n" not in mail.content.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize("name", ["=?utf-8?q?x=0D=0ABcc:_eve@x.test?=", 'A "B" \\ C', "Zo\u00eb " * 40, "x" * 256])
+def test_a_senders_name_adds_no_sender(server: MailServer, name: str) -> None:
+    """However it is written and however long it is, it is a name, beside one address."""
+    assert sent(way_to(server, default_sender_name=name)).verdict is Verdict.DELIVERED
+
+    (mail,) = server.mails
+    assert mail.message["Bcc"] is None
+    assert [one.addr_spec for one in mail.message["From"].addresses] == ["orders@shop.test"]
+    assert max(map(len, mail.content.splitlines())) < 998
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Hi \U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001fae8 shaken", "\u0645\u06cc\u200c\u0634\u0648\u062f"],
+)
+def test_joined_and_young_characters_in_a_subject_arrive(server: MailServer, subject: str) -> None:
+    """A family stays one picture."""
+    sent(way_to(server, subject="{{ payload }}"), subject)
+
+    assert server.mails[0].message["Subject"] == subject
+
+
+def test_nul_in_a_text_does_not_reach_the_server(server: MailServer) -> None:
+    """Mail forbids it in any encoding."""
+    assert sent(way_to(server, text="{{ payload }}"), "one\x00two").verdict is Verdict.DELIVERED
+
+    assert server.mails[0].message.get_content().strip() == "onetwo"
+
+
+@pytest.mark.parametrize(
+    "to", ["ada@customer.test.", "=?utf-8?q?x?=@customer.test", "=?x?q?eve=40x.test=3e?=@customer.test"]
+)
+def test_an_address_that_python_cannot_write_does_not_send_its_neighbours_twice(server: MailServer, to: str) -> None:
+    """It is a dead letter, and what became of the mails of the same connection is told."""
+    with trip(way_to(server, to="{{ payload.to }}"), max_in_flight=4) as flight:  # type: ignore[arg-type]
+        messages = [
+            *flight.messages(1, b'{"to":"one@b.test"}'),
+            *flight.messages(1, json.dumps({"to": to}).encode()),
+            *flight.messages(1, b'{"to":"two@b.test"}'),
+        ]
+        landed = flight.send(messages)
+
+    assert [landed[message.id].error for message in messages] == ["", "template_failed", ""]
+    assert len(server.mails) == 2
+
+
 def test_a_connection_takes_some_mails(server: MailServer) -> None:
     """Many mails do not open a connection each, and none is kept afterwards."""
     with trip(way_to(server), max_in_flight=100) as flight:  # type: ignore[arg-type]
@@ -258,6 +326,41 @@ def test_a_server_that_takes_one_mail_a_connection_gets_all(last_word: bytes) ->
 
     assert {outcome.verdict for outcome in landed.values()} == {Verdict.DELIVERED}
     assert len(taken) == 4
+
+
+def taking(reply: bytes) -> Any:
+    """Take mails with this reply after each."""
+
+    async def manners(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        while line := await reader.readline():
+            if line.startswith(b"DATA"):
+                writer.write(b"354 go on\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(reply)
+            else:
+                writer.write(b"250 ok\r\n")
+            await writer.drain()
+
+    return manners
+
+
+@pytest.mark.parametrize("reply", [b"200 fine\r\n", b"251 passed on\r\n", b"252 taken\r\n"])
+def test_a_mail_that_was_taken_by_another_2xx_is_not_sent_again(reply: bytes) -> None:
+    """The first digit says it, as the standard has it."""
+    with RudeServer(taking(reply)) as server:
+        outcome = sent(way_to(server))
+
+    assert (outcome.verdict, outcome.status_code) == (Verdict.DELIVERED, int(reply[:3]))
+
+
+def test_a_talkative_reply_is_kept_in_part() -> None:
+    """As much as is kept of any far side's answer."""
+    with RudeServer(taking(b"250-blah blah\r\n" * 2000 + b"250 ok\r\n")) as server:
+        outcome = sent(way_to(server))
+
+    assert outcome.verdict is Verdict.DELIVERED
+    assert len(outcome.response_body.encode()) <= EXCERPT_BYTES
 
 
 @pytest.mark.parametrize(

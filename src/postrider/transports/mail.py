@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -25,6 +26,10 @@ WHAT_HAPPENED = "{{ event.type }} happened at {{ event.created_at }} (event {{ e
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
+# What begins like an encoded word is another address to those who decode it.
+_ENCODED = "=?"
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
 
 def mail_address(text: str) -> str:
     """Read one plain mail address, its host in ASCII; ValueError says what is wrong with it.
@@ -32,7 +37,8 @@ def mail_address(text: str) -> str:
     Names, comments, quotes and lists are refused: a value of a payload must not add receivers.
     """
     local, at, host = text.rpartition("@")
-    if not at or not _LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART or host.startswith("["):
+    strange = len(local) > LONGEST_LOCAL_PART or _ENCODED in local or host.startswith("[") or host.endswith(".")
+    if not at or strange or not _LOCAL_PART.fullmatch(local):
         raise ValueError("must be one plain mail address, such as orders@example.com")
     written = f"{local}@{plain_host(host)}"
     if len(written) > LONGEST_ADDRESS:
@@ -111,4 +117,5 @@ def _receiver(made: str) -> str:
 
 
 def _printable(made: str) -> str:
-    return "".join(character for character in made if character.isprintable())
+    # Joiners stay, which emoji and some scripts are written with, and so do characters younger than this Python.
+    return "".join(character for character in made if unicodedata.category(character) not in _CONTROLS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -32,7 +31,7 @@ from .mail import (
 from .registry import Surroundings
 from .scrub import secrets_of
 from .smtp_flight import Courier, mail_flight
-from .smtp_mail import mail_of, readable
+from .smtp_mail import Mail, mail_of
 from .smtp_session import Server
 from .template_language import TemplateFailed
 from .threaded import ThreadedFlight
@@ -116,7 +115,7 @@ class SmtpConfiguration(MailConfiguration):
         host = plain_host(self.host or self.sending_domain or "")
         return Server(host, self.port, self.domain, self.username, self.password)
 
-    def mail(self, message: Message) -> EmailMessage:
+    def mail(self, message: Message) -> Mail:
         """Write a message's mail; raises TemplateFailed."""
         return mail_of(
             self.letter(message.body),
@@ -160,7 +159,5 @@ class SmtpTransport:
         except TemplateFailed as error:
             return only_note(error.problem)
         server = configuration.server
-        headers = tuple((name, str(value)) for name, value in mail.items())
-        return Exhibit(
-            "smtp", f"MAIL {mail['To']} by {server.host}:{server.port}", headers, readable(mail), note=BEFORE_ENCODING
-        )
+        title = f"MAIL {mail.to} by {server.host}:{server.port}"
+        return Exhibit("smtp", title, mail.headers, mail.text, note=BEFORE_ENCODING)

@@ -6,17 +6,17 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from email.message import EmailMessage
 from uuid import UUID
 
 from postrider.domain.message import Message
-from postrider.domain.outcome import Outcome, Verdict
+from postrider.domain.outcome import EXCERPT_BYTES, Outcome, Verdict, excerpt
 from postrider.domain.ports import FlightLimits
 
 from .guard import AddressRefused, Guard
 from .ledger import NEVER_BEGAN
 from .network_errors import network_outcome
 from .scrub import scrub
+from .smtp_mail import Mail
 from .smtp_session import BadReply, Hung, Refused, Server, Session, Unfit, open_session
 from .template_language import TemplateFailed
 from .threaded import ThreadedFlight, batches_within
@@ -46,7 +46,7 @@ class Courier:
     def __init__(
         self,
         server: Server,
-        write: Callable[[Message], EmailMessage],
+        write: Callable[[Message], Mail],
         *,
         guard: Guard,
         tls: ssl.SSLContext,
@@ -63,12 +63,19 @@ class Courier:
         """Send messages over one connection, or over more when the server closes it; blocks, never raises for it."""
         round_ = _Round(self._open, seconds)
         try:
-            return [(message.id, self._outcome(message, round_)) for message in messages]
+            return [(message.id, self._outcome_or_mistake(message, round_)) for message in messages]
         finally:
             round_.end()
 
     def _open(self, until: float) -> Session:
         return open_session(self._server, guard=self._guard, tls=self._tls, until=until)
+
+    def _outcome_or_mistake(self, message: Message, round_: _Round) -> Outcome:
+        try:
+            return self._outcome(message, round_)
+        except Exception as error:  # noqa: BLE001 - a mistake with one mail must not lose what became of the others
+            told = f"The mail failed inside Postrider ({type(error).__name__})."
+            return Outcome(Verdict.TEMPORARY, "internal_error", told)
 
     def _outcome(self, message: Message, round_: _Round) -> Outcome:
         try:
@@ -83,7 +90,10 @@ class Courier:
             return self._refused(refused)
         except (Unfit, BadReply, Hung, OSError) as error:
             return _broken(error, self._server.host, seconds=round_.seconds)
-        return Outcome(Verdict.DELIVERED, status_code=code, response_body=scrub(text, self._secrets))
+        return Outcome(Verdict.DELIVERED, status_code=code, response_body=self._kept(text))
+
+    def _kept(self, text: str) -> str:
+        return scrub(excerpt(text.encode()), self._secrets, cut=len(text.encode()) > EXCERPT_BYTES)
 
     def _refused(self, refused: Refused) -> Outcome:
         verdict = Verdict.PERMANENT if refused.code >= _SAYS_NEVER else Verdict.TEMPORARY
@@ -94,7 +104,7 @@ class Courier:
             f"The server refused {refused.step}: {refused.code} {' '.join(told.split())}".rstrip()[:LONGEST_DETAIL],
             # Without a number it speaks of the server, as one that closes does, and not of this mail.
             status_code=None if refused.code == _LAST_WORD else refused.code,
-            response_body=told,
+            response_body=self._kept(refused.text),
         )
 
 
@@ -113,7 +123,7 @@ class _Round:
     def over(self) -> bool:
         return time.monotonic() >= self._until
 
-    def hand_in(self, mail: EmailMessage) -> tuple[int, str]:
+    def hand_in(self, mail: Mail) -> tuple[int, str]:
         """Hand a mail in; a second time where a connection that had been used was closed before it was begun."""
         used = self._session is not None
         try:
@@ -123,13 +133,12 @@ class _Round:
                 return self._try(mail)
             raise closed.reason from None
 
-    def _try(self, mail: EmailMessage) -> tuple[int, str]:
+    def _try(self, mail: Mail) -> tuple[int, str]:
         session = self._session or self._connect()
         self._session = None
         session.fresh = True
-        sender, to = (mail[name].addresses[0].addr_spec for name in ("From", "To"))
         try:
-            taken = session.hand_in(mail, sender=sender, to=to)
+            taken = session.hand_in(mail)
         except Refused as refused:
             if session.fresh and refused.code == _LAST_WORD:
                 session.bow_out()
@@ -140,6 +149,9 @@ class _Round:
             session.sock.close()
             if session.fresh and not isinstance(error, TimeoutError | BadReply):
                 raise _ClosedBefore(error) from None
+            raise
+        except BaseException:
+            session.sock.close()
             raise
         self._session = session
         return taken

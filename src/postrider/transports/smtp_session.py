@@ -14,11 +14,11 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from ipaddress import ip_address
 
 from .guard import AddressRefused, Guard
 from .resolver import socket_addresses
+from .smtp_mail import Mail
 
 TLS_FROM_THE_START = 465
 LONGEST_REPLY = 64 * 1024
@@ -26,7 +26,8 @@ CHUNK = 16 * 1024
 
 _REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\n]*))?")
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
-_READY, _LOGGED_IN, _TAKEN, _PASSED_ON, _GO_ON, _SEND_MAIL = 220, 235, 250, 251, 334, 354
+# RFC 5321, 4.2.1: the first digit says what became of a command, and a client needs no more.
+_DONE, _GO_ON = 2, 3
 
 
 class Refused(Exception):  # noqa: N818 - it reads as what happened
@@ -80,10 +81,10 @@ class Session(smtplib.SMTP):
         self._came = bytearray()
 
     def introduce(self) -> None:
-        self.expect("the greeting", self.ehlo(), _TAKEN)
+        self.expect("the greeting", self.ehlo(), _DONE)
 
     def secure(self, tls: ssl.SSLContext, host: str) -> None:
-        self.expect("STARTTLS", self.docmd("STARTTLS"), _READY)
+        self.expect("STARTTLS", self.docmd("STARTTLS"), _DONE)
         if self._came:
             # Said in clear by who knows whom, to be read as if it had come through TLS.
             raise BadReply
@@ -100,27 +101,27 @@ class Session(smtplib.SMTP):
             answer = self.docmd(_base64(password))
         else:
             raise Unfit("login_not_offered", "The server offers no login by PLAIN or LOGIN on this port.")
-        self.expect("the login", answer, _LOGGED_IN)
+        self.expect("the login", answer, _DONE)
 
-    def hand_in(self, mail: EmailMessage, *, sender: str, to: str) -> tuple[int, str]:
+    def hand_in(self, mail: Mail) -> tuple[int, str]:
         """Send a mail; give the code and the text by which the server took it."""
-        body = _LINE_START_DOT.sub(b"..", mail.as_bytes())
+        body = _LINE_START_DOT.sub(b"..", mail.content)
         size = f" SIZE={len(body)}" if self.has_extn("size") else ""
-        self.expect("the sender", self.docmd("MAIL", f"FROM:<{sender}>{size}"), _TAKEN)
+        self.expect("the sender", self.docmd("MAIL", f"FROM:<{mail.sender}>{size}"), _DONE)
         self.fresh = False
-        self.expect("the recipient", self.docmd("RCPT", f"TO:<{to}>"), _TAKEN, _PASSED_ON)
-        self.expect("the mail", self.docmd("DATA"), _SEND_MAIL)
+        self.expect("the recipient", self.docmd("RCPT", f"TO:<{mail.to}>"), _DONE)
+        self.expect("the mail", self.docmd("DATA"), _GO_ON)
         self.send(body + b".\r\n")
         answer = self.getreply()
-        self.expect("the mail", answer, _TAKEN)
+        self.expect("the mail", answer, _DONE)
         return answer[0], _text(answer[1])
 
     def forget(self) -> None:
         """Begin anew after a mail that was refused."""
-        self.expect("a fresh start", self.docmd("RSET"), _TAKEN)
+        self.expect("a fresh start", self.docmd("RSET"), _DONE)
 
-    def expect(self, step: str, answer: tuple[int, bytes], *codes: int) -> None:
-        if answer[0] not in codes:
+    def expect(self, step: str, answer: tuple[int, bytes], first_digit: int) -> None:
+        if answer[0] // 100 != first_digit:
             raise Refused(step, answer[0], _text(answer[1]))
 
     def bow_out(self) -> None:
@@ -171,7 +172,7 @@ def open_session(server: Server, *, guard: Guard, tls: ssl.SSLContext, until: fl
         sock = _secured(sock, tls, server.host, until=until)
     session = Session(sock, server.name, until=until)
     try:
-        session.expect("the connection", session.getreply(), _READY)
+        session.expect("the connection", session.getreply(), _DONE)
         session.introduce()
         if server.port != TLS_FROM_THE_START:
             _secure(session, tls, server.host)
