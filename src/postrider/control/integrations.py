@@ -16,7 +16,7 @@ from postrider.domain.catalogue import INTEGRATION_CREATED, INTEGRATION_DELETED,
 from postrider.domain.errors import Conflict, InvalidInput, NotFound
 from postrider.domain.event import Event
 from postrider.domain.installation import installing
-from postrider.domain.integration import DeliveryPolicy, Integration
+from postrider.domain.integration import DeliveryPolicy, Integration, goes_nowhere
 from postrider.domain.news import about_integration, gone_document, integration_document, trial_event
 from postrider.domain.signature import DEFAULT_OVERLAP, SECRET_BYTES, retire, signing_secret, still_signing
 from postrider.services import Change, Services
@@ -293,9 +293,12 @@ def _revised(services: Services, old: Integration, wanted: Given, beside: Beside
     if old.secrets_unreadable and "configuration" in wanted.raw:
         # All that could not be read is given anew; the signing secret, which only we know, is made anew.
         changed = replace(changed, secrets_unreadable=False, signing_secret=_new_secret())
+    configuration = _configuration(services, old, changed.integration_type, wanted)
+    if changed.enabled and goes_nowhere(configuration):
+        raise InvalidInput("data.configuration.url", "url: says nowhere yet, so the integration cannot be enabled")
     return replace(
         changed,
-        configuration=_configuration(services, old, changed.integration_type, wanted),
+        configuration=configuration,
         policy=policies.changed(old.policy, wanted.raw["delivery"]) if "delivery" in wanted.raw else old.policy,
         disabled_reason="" if changed.enabled else old.disabled_reason,
     )

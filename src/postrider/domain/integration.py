@@ -15,6 +15,14 @@ DEFAULT_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 
 
 ANY_2XX = ((200, 299),)
 
+NOWHERE = "https://nowhere.invalid/"
+"""The URL of an integration of which a client has not said where it goes: a reserved name, which leads to nobody."""
+
+
+def goes_nowhere(configuration: object) -> bool:
+    """Tell whether it is not said yet where events go by this configuration; then none may be sent."""
+    return isinstance(configuration, Mapping) and configuration.get("url") == NOWHERE
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:

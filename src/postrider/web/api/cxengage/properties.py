@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postrider.domain.errors import InvalidInput
-from postrider.domain.integration import Integration
+from postrider.domain.integration import NOWHERE, Integration
 
 SYSTEM = "cxengage"
 """Its member of an integration's extras."""
@@ -77,6 +77,7 @@ def type_named(given: object) -> str:
 def shown(integration: Integration, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Write a masked configuration as CxEngage's properties; blank is what is not set."""
     kind = kind_of(integration.integration_type)
+    configuration = {name: "" if value == NOWHERE else value for name, value in configuration.items()}
     named = {theirs: configuration.get(ours, "") for theirs, ours in kind.names.items()}
     rest = {name: value for name, value in configuration.items() if name not in kind.names.values()}
     return {**named, **kept(integration), **rest}
@@ -111,7 +112,7 @@ def taken(
     new_kept = {**kept_before, **{name: _kept(name, given[name], kind) for name in kind.kept if name in given}}
     merged = {name: value for name, value in {**configuration, **ours}.items() if value is not None}
     if integration_type == "rest":
-        merged = _with_one_way_in(merged, ours)
+        merged = _with_address(_with_one_way_in(merged, ours), ours)
     if integration_type == "zendesk":
         merged = _with_work_items(merged, kept_before, new_kept)
     return Taken(merged, new_kept)
@@ -145,6 +146,11 @@ def _kept(name: str, value: object, kind: Kind) -> object:
     if value is not None and (not isinstance(value, str | int) or isinstance(value, bool)):
         raise InvalidInput(f"properties.{name}", f"{name}: must be text")
     return "" if value is None else str(value).strip()
+
+
+def _with_address(merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    # CxEngage's flows can give whole URLs, and the prefix is blank then: here it is to be filled before anything goes.
+    return {**merged, "url": NOWHERE} if "url" in given and given["url"] is None else merged
 
 
 def _with_one_way_in(merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

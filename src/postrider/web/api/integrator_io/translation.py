@@ -17,7 +17,8 @@ from postrider.control.integrations import DEFAULT_TYPE, Beside
 from postrider.control.texts import LONGEST_NAME
 from postrider.domain.errors import InvalidInput
 from postrider.domain.installation import SYSTEM, installing, said, short_id
-from postrider.domain.integration import Integration
+from postrider.domain.integration import NOWHERE as NOWHERE_URL
+from postrider.domain.integration import Integration, goes_nowhere
 from postrider.domain.news import policy_document, timestamp
 from postrider.services import Services
 from postrider.transports.configuration import secret_fields
@@ -25,7 +26,7 @@ from postrider.transports.configuration import secret_fields
 from . import members
 from .errors import ConnectionMapRefused, UpdateInProgress
 
-NOWHERE = {"url": "https://integrator.invalid/"}
+NOWHERE = {"url": NOWHERE_URL}
 """Where a webhook goes of which nobody said where; never shown, and never sent to."""
 _WANTED = "enabled"
 """Among what is kept: whether it is to be on when it may be. Never shown."""
@@ -120,7 +121,7 @@ def document(services: Services, integration: Integration, *, for_writer: bool) 
         "enabled": None if _rests(integration) else integration.enabled,
         **{name: ours[name] for name in _OURS},
     }
-    if _is_nowhere(integration.configuration):
+    if goes_nowhere(integration.configuration):
         del shown["configuration"]
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -158,7 +159,7 @@ def _switch(given: Mapping[str, Any], *, absent: bool) -> bool:
 
 def _held(data: dict[str, Any], kept: dict[str, Any], *, wanted: bool, goes_to: object) -> Wish:
     """Switch it on or off as wanted; where it may not be on, keep what was wanted for later."""
-    rests = installing({SYSTEM: kept}) or _is_nowhere(goes_to)
+    rests = installing({SYSTEM: kept}) or goes_nowhere(goes_to)
     # What is kept goes along, so that all of it is found to be storable.
     data = {**kept, **data, "enabled": wanted and not rests}
     if len(long := members.description(data.get(_DESCRIPTION))) > LONGEST_DESCRIPTION:
@@ -174,15 +175,11 @@ def _description(integration: Integration) -> str:
 
 def _rests(integration: Integration) -> bool:
     """Tell whether it is off until something is done, whatever is wanted."""
-    return installing(integration.extras) or _is_nowhere(integration.configuration)
+    return installing(integration.extras) or goes_nowhere(integration.configuration)
 
 
 def _wanted(integration: Integration) -> bool:
     return bool(said(integration.extras).get(_WANTED, True)) if _rests(integration) else integration.enabled
-
-
-def _is_nowhere(configuration: object) -> bool:
-    return isinstance(configuration, Mapping) and configuration.get("url") == NOWHERE["url"]
 
 
 def _secrets(services: Services, integration: Integration) -> set[str]:
