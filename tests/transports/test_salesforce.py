@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import pytest
 from contracts.cases import trip
@@ -30,6 +31,7 @@ from postrider.domain.outcome import Outcome, Verdict
 from postrider.transports.salesforce import ELSEWHERE, LIMIT_WAIT, SalesforceConfiguration
 
 OVER = json.dumps([{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]).encode()
+TOKEN = '00Dcanary!AQ+/another"token=='
 REFUSED = json.dumps({"error": "invalid_grant", "error_description": "authentication failure"}).encode()
 
 
@@ -150,6 +152,71 @@ def test_a_door_that_is_busy_is_knocked_at_later(salesforce: SalesforceFarSide, 
     salesforce.receiver.choose(lambda _: reply(400, body))
 
     assert send_one(salesforce).verdict is Verdict.TEMPORARY
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"), [(503, b"down", "http_503"), (429, b"", "http_429"), (200, b"<html>", "bad_response")]
+)
+def test_a_door_that_does_not_work_is_not_knocked_at_by_all(
+    salesforce: SalesforceFarSide, status: int, body: bytes, error: str
+) -> None:
+    """Who waits behind the first is told what it was told, and tries again later."""
+    salesforce.receiver.choose(lambda _: reply(status, body, after=0.05))
+    with trip(salesforce, max_in_flight=30) as flight:
+        landed = flight.send(flight.messages(30))
+
+    assert {(one.verdict, one.error) for one in landed.values()} == {(Verdict.TEMPORARY, error)}
+    assert paths(salesforce) == ["login"]
+
+
+def test_one_renews_the_session_for_all_that_are_under_way(salesforce: SalesforceFarSide) -> None:
+    """A token that ends under many messages is renewed once, and all of them get in."""
+    tokens = iter(["first", "second"])
+
+    def choose(request: Request) -> Answer:
+        if request.path == LOGIN:
+            return let_in(request, token=next(tokens))
+        over = request.headers["authorization"] == "Bearer first"
+        return reply(401, OVER, after=0.05) if over else reply(201, PUBLISHED, after=0.05)
+
+    salesforce.receiver.choose(choose)
+    with trip(salesforce, max_in_flight=30) as flight:
+        landed = flight.send(flight.messages(30))
+
+    assert {outcome.verdict for outcome in landed.values()} == {Verdict.DELIVERED}
+    assert paths(salesforce).count("login") == 2
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        quote(TOKEN, safe=""),
+        json.dumps(TOKEN)[1:-1],
+        json.dumps(TOKEN)[1:-1].replace("/", "\\/"),
+        base64.b64encode(TOKEN.encode()).decode(),
+        TOKEN.encode().hex(),
+    ],
+)
+def test_a_token_that_comes_back_in_another_form_is_not_kept(salesforce: SalesforceFarSide, written: str) -> None:
+    """No more than in its own: in the detail, in the body, or in a header."""
+    answer = reply(400, b'[{"errorCode":"X","message":"You sent %s"}]' % written.encode(), {"X-Echo": written})
+    salesforce.receiver.choose(lambda request: let_in(request, token=TOKEN) if request.path == LOGIN else answer)
+    outcome = send_one(salesforce)
+
+    # Of base64 the last characters may stay, which hold no whole byte of it.
+    assert "X You sent ***" in outcome.detail
+    assert outcome.response_headers["x-echo"].startswith("***")
+    assert written[:-4] not in outcome.response_body + outcome.detail
+
+
+@pytest.mark.parametrize("token", ["", "a\r\nX-Evil: 1", "t\u00f6ken"])
+def test_a_token_that_no_header_can_hold_is_none(salesforce: SalesforceFarSide, token: str) -> None:
+    """The answer is not Salesforce's, and passes."""
+    salesforce.receiver.choose(lambda request: let_in(request, token=token))
+    outcome = send_one(salesforce)
+
+    assert (outcome.verdict, outcome.error) == (Verdict.TEMPORARY, "bad_response")
+    assert paths(salesforce) == ["login"]
 
 
 def test_a_login_without_a_token_tells_no_word_of_its_answer(salesforce: SalesforceFarSide) -> None:

@@ -35,7 +35,8 @@ class Request:
     """What is to be sent; `headers` go out in this order and case."""
 
     method: str
-    url: URL
+    url: URL = field(repr=False)
+    """Some have a token in them."""
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
 

@@ -12,20 +12,23 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from uuid import UUID
 
+from multidict import CIMultiDict
 from yarl import URL
 
 from postrider.domain.integration import Integration
 
 from .http import HttpEngine
 from .http_failure import HttpFailure
-from .http_message import Answer, Request
+from .http_message import Answer, Request, header_value
 from .provider_http import AGENT, FORM, address, bearer, form_body, member, said
-from .scrub import HIDDEN
+from .scrub import forms, scrub
 from .url import http_url
 
 MOST_SESSIONS = 10_000
 REFUSAL_SECONDS = 30.0
 """For so long nobody is sent to try the same password again: an account is locked after a few."""
+SHUT_SECONDS = 2.0
+"""The same for a door that does not work: who waits before it is told so, and does not knock, one after the other."""
 
 _SESSION_OVER = "INVALID_SESSION_ID"
 _AUTHORIZATION = "authorization"
@@ -49,6 +52,8 @@ class Pass:
 
     instance: URL
     token: str = field(repr=False)
+    written: tuple[str, ...] = field(repr=False)
+    """The token in all the forms that an answer could repeat it in."""
 
 
 class Session:
@@ -58,7 +63,7 @@ class Session:
         self._engine = engine
         self._credentials = credentials
         self._pass: Pass | None = None
-        self._refusal: tuple[Answer, float] | None = None
+        self._shut: tuple[Answer | HttpFailure, float] | None = None
         self._door = asyncio.Lock()
 
     async def exchange(self, request: Request, *, seconds: float) -> Answer:
@@ -74,7 +79,7 @@ class Session:
                 return entered
             answer = await self._engine.exchange(_let_in(request, entered), seconds=_left(until))
             if over is not None or not session_is_over(answer):
-                return _without(answer, entered.token)
+                return _without(answer, entered)
             over = entered
 
     async def _enter(self, *, instead_of: Pass | None, until: float) -> Pass | Answer:
@@ -90,14 +95,26 @@ class Session:
             if self._pass is not None and self._pass != instead_of:
                 return self._pass
             self._pass = None
-            if self._refusal is not None and time.monotonic() < self._refusal[1]:
-                return self._refusal[0]
+            if self._shut is None or time.monotonic() >= self._shut[1]:
+                return await self._knock(until)
+            if isinstance(self._shut[0], HttpFailure):
+                raise self._shut[0]
+            return self._shut[0]
+
+    async def _knock(self, until: float) -> Pass | Answer:
+        self._shut = None
+        try:
             answer = await self._engine.exchange(self._request(), seconds=_left(until))
             if answer.status != HTTPStatus.OK:
-                self._note_refusal(answer)
+                self._shut = (answer, time.monotonic() + _seconds_shut(answer))
                 return answer
             self._pass = self._read(answer)
-            return self._pass
+        except HttpFailure as failure:
+            # Out of time is who knocked, with little left, and not the door.
+            if failure.error != "timeout":
+                self._shut = (failure, time.monotonic() + SHUT_SECONDS)
+            raise
+        return self._pass
 
     def _request(self) -> Request:
         shown = self._credentials
@@ -110,29 +127,31 @@ class Session:
         ]
         return Request("POST", address(shown.url, "/services/oauth2/token"), (FORM, AGENT), form_body(fields))
 
-    def _note_refusal(self, answer: Answer) -> None:
-        if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            self._refusal = (answer, time.monotonic() + REFUSAL_SECONDS)
-
     def _read(self, answer: Answer) -> Pass:
         body = said(answer)
         token, instance = member(body, "access_token"), member(body, "instance_url")
         # The answer itself holds the token: no word of it is told.
         failure = HttpFailure("bad_response", "Salesforce's login gave no token, or no address to use it at.")
-        if not isinstance(token, str) or not isinstance(instance, str) or not token:
+        if not isinstance(token, str) or not isinstance(instance, str):
             raise failure
         try:
+            header_value(token)
             url = http_url(instance)
         except ValueError:
             raise failure from None
         if http_url(self._credentials.url).scheme == "https" and url.scheme != "https":
             raise HttpFailure("bad_response", "Salesforce's login leads to an address without TLS.")
-        return Pass(url.origin(), token)
+        return Pass(url.origin(), token, forms([token]))
 
 
 def session_is_over(answer: Answer) -> bool:
     """Tell whether an answer says that the pass is none any more."""
     return answer.status == HTTPStatus.UNAUTHORIZED and member(said(answer), 0, "errorCode") == _SESSION_OVER
+
+
+def _seconds_shut(answer: Answer) -> float:
+    refused = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return REFUSAL_SECONDS if answer.status in refused else SHUT_SECONDS
 
 
 def _left(until: float) -> float:
@@ -145,12 +164,12 @@ def _let_in(request: Request, entered: Pass) -> Request:
     return replace(request, url=url, headers=(*headers, bearer(entered.token)))
 
 
-def _without(answer: Answer, token: str) -> Answer:
+def _without(answer: Answer, entered: Pass) -> Answer:
     """Take the token out of an answer: it is a secret that no configuration has."""
-    if token.encode() not in answer.body and not any(token in value for value in answer.headers.values()):
-        return answer
-    headers = {name: value.replace(token, HIDDEN) for name, value in answer.headers.items()}
-    return replace(answer, headers=headers, body=answer.body.replace(token.encode(), HIDDEN.encode()))
+    # One character a byte, so that all other bytes stay what they are: the token and its forms are ASCII.
+    body = scrub(answer.body.decode("latin-1"), entered.written, cut=answer.cut).encode("latin-1")
+    headers = CIMultiDict((name, scrub(value, entered.written)) for name, value in answer.headers.items())
+    return replace(answer, headers=headers, body=body)
 
 
 class Sessions:
