@@ -277,6 +277,32 @@ def test_a_test_arrives(api: Api, receiver: Receiver) -> None:
     assert json.loads(request.body)["payload"]["data"]["id"] == test["id"]
 
 
+def test_a_test_by_templates_goes_to_its_recipient(api: Api, receiver: Receiver) -> None:
+    """It says who is missing; what it says besides is the sample order, so that every template finds something."""
+    receiver.answer(202)
+    configuration = {
+        "api_url": receiver.url,
+        "api_key": "SG.canary",
+        "default_sender_email": "shop@example.com",
+        "default_sender_name": "Shop",
+        "subject": "Order {{ payload.data.id }}",
+    }
+    made = create(api, integration_type="sendgrid", configuration=configuration)
+    hook = create(api, configuration={"url": receiver.url})
+
+    missing = api.post(at(made, "/test"))
+    misplaced = api.post(at(hook, "/test"), {"recipient": "me@example.com"})
+    sent = api.post(at(made, "/test"), {"recipient": "me@example.com"})
+    api.house.run_until_idle()
+
+    for refused in (missing, misplaced):
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["source"] == {"pointer": "/data/recipient"}
+    assert sent.status_code == 202
+    (request,) = receiver.requests
+    assert json.loads(request.body)["personalizations"][0]["to"] == [{"email": "me@example.com"}]
+
+
 def test_the_whole_life(either_api: Api, receiver: Receiver) -> None:
     """Both kinds of database carry an integration from its creation over delivery and change to its deletion."""
     api = either_api

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+from uuid import UUID
 
 from postrider.domain.access import POSTRIDER, Actor
 from postrider.domain.audit import Action, FieldChange
 from postrider.domain.delivery import Claimed
-from postrider.domain.errors import Unavailable
+from postrider.domain.errors import InvalidInput, Unavailable
 from postrider.domain.event import Event
 from postrider.domain.integration import Integration
 from postrider.domain.message import Sender, compose
@@ -20,10 +21,16 @@ from postrider.domain.outcome import Landed, Outcome, Verdict
 from postrider.domain.ports import Flight, FlightLimits
 from postrider.services import Services
 from postrider.store import tenants
+from postrider.transports.configuration import template_fields
 from postrider.transports.template_sample import SAMPLE
+
+from . import integrations
 
 ONE_ATTEMPT = 1
 UNTOLD = Outcome(Verdict.UNKNOWN, "timeout", "No answer came in time.")
+_RECIPIENT = "to"
+"""The template that says who gets it."""
+_WHO = "recipient"
 _MARGIN_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
 
@@ -37,6 +44,44 @@ def sample_for(recipient: str) -> dict[str, Any]:
     reached = {"email": recipient, "phone": recipient} if recipient else {}
     customer = {name: value for name, value in order["customer"].items() if name not in {"email", "phone"}}
     return {**order, "customer": {**customer, **reached}}
+
+
+def asks_recipient(services: Services, integration: Integration) -> bool:
+    """Tell whether somebody has to say who gets a test: else it goes where all goes."""
+    return _RECIPIENT in _templates(services, integration)
+
+
+def send(
+    services: Services, tenant_id: UUID, integration_id: UUID, *, recipient: str = "", by: Actor = POSTRIDER
+) -> Event:
+    """Publish a `postrider.test` event that this integration alone gets, to `recipient` where it asks for one.
+
+    What is sent by templates is filled in from the sample order. Raises InvalidInput when that cannot be done or the
+    recipient is missing, or has no place, and Conflict when the integration is switched off.
+    """
+    integration = integrations.get(services, tenant_id, integration_id)
+    if recipient and not asks_recipient(services, integration):
+        raise InvalidInput(f"data.{_WHO}", f"{_WHO}: a test of type {integration.integration_type} has none")
+    said = sample_for(recipient) if _templates(services, integration) else None
+    if said is not None and integration.enabled and not integration.secrets_unreadable:
+        _check_recipient(services, integration, said, recipient)
+    return integrations.send_test(services, tenant_id, integration_id, said=said, by=by)
+
+
+def _check_recipient(services: Services, integration: Integration, said: Mapping[str, Any], recipient: str) -> None:
+    try:
+        check(services, integration, said)
+    except InvalidInput as error:
+        if error.pointer == f"data.configuration.{_RECIPIENT}":
+            problem = "is needed" if not recipient else "cannot be it"
+            raise InvalidInput(f"data.{_WHO}", f"{_WHO}: {problem}: {error.detail}") from None
+        raise
+
+
+def _templates(services: Services, integration: Integration) -> Collection[str]:
+    if integration.integration_type not in services.transports.names():
+        return ()
+    return template_fields(services.transports.get(integration.integration_type).configuration_model)
 
 
 def check(services: Services, integration: Integration, said: Mapping[str, Any]) -> None:

@@ -76,7 +76,7 @@ def create_app(
     app = Described(
         title="Postrider",
         version="2",
-        summary="Delivers events by webhook, SQS or STOMP, or keeps them with the reason.",
+        summary="Delivers events by webhook, SQS, STOMP, REST, mail, SMS and more, or keeps them with the reason.",
         openapi_tags=TAGS,
         # The pages that FastAPI would show fetch their scripts from elsewhere.
         docs_url=None,

@@ -124,3 +124,32 @@ def test_only_tests_of_this_integration_are_there(api: Api, pages: Visitor, visi
     assert pages.get(f"{LIST}/{other.id}/test/{event_id}").status == 404
     assert pages.get(f"{LIST}/{one.id}/test/{uuid4()}").status == 404
     assert stranger.get(sent.path).status == 404
+
+
+def test_a_mails_test_asks_who_gets_it(api: Api, pages: Visitor, receiver: Receiver) -> None:
+    """The sample's customer is written to by nobody: the page asks, says what is wrong with an answer, and sends."""
+    receiver.answer(202)
+    mail = {
+        "integration_type": "sendgrid",
+        "configuration": {
+            "api_url": receiver.url,
+            "api_key": "SG.canary",
+            "default_sender_email": "shop@example.com",
+            "default_sender_name": "Shop",
+        },
+    }
+    integration = api.house.integrate(receiver.url, "cart.updated", **mail)
+
+    asked = send(pages, integration)
+    empty = pages.submit(asked, "/test", recipient="")
+    wrong = pages.submit(empty, "/test", recipient="nobody")
+    assert (asked.status, empty.status, wrong.status) == (200, 422, 422)
+    assert "Is needed: " in empty.text
+    assert "Cannot be it: " in wrong.text
+    sent = pages.submit(wrong, "/test", recipient="me@example.com")
+    api.house.run_until_idle()
+
+    assert sent.path.startswith(f"{LIST}/{integration.id}/test/")
+    (came,) = receiver.requests
+    assert b'"email":"me@example.com"' in came.body.replace(b" ", b"")
+    assert "It arrived with attempt 1." in pages.get(sent.path).text

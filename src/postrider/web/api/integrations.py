@@ -11,7 +11,7 @@ from fastapi import Body, Depends
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictInt
 
-from postrider.control import integrations
+from postrider.control import integrations, trials
 from postrider.control.given import REQUIRED
 from postrider.domain.access import Caller, Permission
 from postrider.domain.integration import Integration
@@ -44,6 +44,13 @@ class Rotation(fields.Given):
         int(DEFAULT_OVERLAP.total_seconds()), ge=0, le=int(LONGEST_OVERLAP.total_seconds())
     )
     """For so long messages are signed with the old secret too; 0 ends all old ones at once."""
+
+
+class Trial(fields.Given):
+    """Who gets a test."""
+
+    recipient: fields.Line = ""
+    """Of a type with a `to`, such as a mail's address or a phone number; other types have none."""
 
 
 router = operations("Integrations", prefix=PATH, route_class=StrictJsonRoute)
@@ -136,9 +143,12 @@ def rotate_secret(
 @router.post(
     "/{integration_id:uuid}/test", status_code=202, responses=schemas.one("TestEvent", status=202) | answers(409)
 )
-def send_test(services: ServicesDep, caller: Writer, integration_id: UUID) -> JSONResponse:
+def send_test(
+    services: ServicesDep, caller: Writer, integration_id: UUID, body: fields.Body[Trial] | None = None
+) -> JSONResponse:
     """Send a test event to this integration alone; its links say where to see what became of it."""
-    test = integrations.send_test(services, caller.tenant_id, integration_id, by=caller.actor)
+    who = body.data.recipient if body else ""
+    test = trials.send(services, caller.tenant_id, integration_id, recipient=who, by=caller.actor)
     link = f"{services.options.public_url.rstrip('/')}/v2/events/{test.id}"
     document = {
         "id": str(test.id),

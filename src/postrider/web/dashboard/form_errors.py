@@ -10,8 +10,16 @@ def at_field(error: InvalidInput | Conflict, *, otherwise: str) -> dict[str, str
     """Give the complaint by the name of its field; `otherwise` is the field of an error that names none."""
     pointer = error.pointer if isinstance(error, InvalidInput) else ""
     name = pointer.rpartition(".")[2] or otherwise
-    text = error.detail.removeprefix(f"{name}: ")
-    return {name: text[:1].upper() + text[1:] + "."}
+    return {name: _sentence(error.detail.removeprefix(f"{name}: "))}
+
+
+def at_only_field(error: InvalidInput | Conflict, name: str) -> dict[str, str]:
+    """Give the complaint at the only field of a form, whatever it speaks of."""
+    return {name: _sentence(error.detail.removeprefix(f"{name}: "))}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def status(error: InvalidInput | Conflict | None) -> int:

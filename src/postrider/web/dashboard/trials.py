@@ -9,11 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from postrider.control import integrations
+from postrider.control import integrations, trials
 from postrider.domain.access import Permission
 from postrider.domain.delivery import Attempt, Delivery, DeliveryStatus
-from postrider.domain.errors import NotFound
+from postrider.domain.errors import InvalidInput, NotFound
 from postrider.domain.event import Event, EventOrigin
+from postrider.domain.integration import Integration
 from postrider.services import Services
 from postrider.store import deliveries, events
 from postrider.store import integrations as stored
@@ -22,11 +23,12 @@ from postrider.store.integrations import IntegrationHead
 from postrider.web.auth import ServicesDep
 from postrider.web.explain import Explanation, explain, target_of
 
+from . import form_errors
 from .exchanges import one_exchange
 from .integration_form import SECTION
 from .notices import went_well
 from .pages import show
-from .session import IntegrationWriter, Session, signed_in
+from .session import FormDep, IntegrationWriter, Session, signed_in
 
 UNDER_WAY = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING})
 Onlooker = Annotated[Session, Depends(signed_in(Permission.INTEGRATIONS_READ, Permission.DELIVERIES_READ))]
@@ -35,12 +37,41 @@ router = APIRouter()
 
 
 @router.post("/integrations/{integration_id:uuid}/test")
-def send_test(request: Request, services: ServicesDep, session: IntegrationWriter, integration_id: UUID) -> Response:
-    """Send a test event to this integration alone."""
-    test = integrations.send_test(services, session.tenant_id, integration_id, by=session.actor)
+def send_test(
+    request: Request, services: ServicesDep, session: IntegrationWriter, integration_id: UUID, form: FormDep
+) -> Response:
+    """Send a test event to this integration alone; ask who gets it where that has to be said."""
+    integration, who = integrations.get(services, session.tenant_id, integration_id), form.get("recipient")
+    if who is None and integration.enabled and trials.asks_recipient(services, integration):
+        return _ask_recipient(request, session, integration)
+    recipient = str(who or "").strip()
+    try:
+        test = trials.send(services, session.tenant_id, integration_id, recipient=recipient, by=session.actor)
+    except InvalidInput as error:
+        return _ask_recipient(request, session, integration, recipient=recipient, error=error)
     if session.may("deliveries:read"):
         return went_well(request, f"{SECTION}/{integration_id}/test/{test.id}")
     return went_well(request, f"{SECTION}/{integration_id}", "A test event is on its way.")
+
+
+def _ask_recipient(
+    request: Request,
+    session: Session,
+    integration: Integration,
+    *,
+    recipient: str = "",
+    error: InvalidInput | None = None,
+) -> Response:
+    return show(
+        request,
+        session,
+        "trial_form.html",
+        section=SECTION,
+        status=form_errors.status(error),
+        integration=integration,
+        recipient=recipient,
+        errors=form_errors.at_only_field(error, "recipient") if error else {},
+    )
 
 
 @router.get("/integrations/{integration_id:uuid}/test/{event_id:uuid}")
