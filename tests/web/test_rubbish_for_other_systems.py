@@ -77,6 +77,15 @@ def test_listeners_cannot_fill_the_database(api: Api) -> None:
     assert api.get(path).json() == {"result": []}
 
 
+def test_a_clone_holds_no_more_than_what_is_made(api: Api) -> None:
+    """Its connections' ids were stored however long they were, and could then not be put back."""
+    step = {"name": "Connect", "_connectionId": "old"}
+    made = api.call("POST", INTEGRATOR, json={"name": "One", "install": [step]}).json()
+
+    answer = api.call("POST", f"{INTEGRATOR}/{made['_id']}/clone", json={"connectionMap": {"old": "x" * 256}})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "invalid_connectionMap")
+
+
 def test_long_projections_take_no_longer(api: Api) -> None:
     """Each name of a document was looked for among all paths: a list of some hundred integrations took minutes."""
     settings = {f"a{number}": {"b": 1} for number in range(1_000)}

@@ -188,9 +188,13 @@ def _secrets(services: Services, integration: Integration) -> set[str]:
 
 def _connection_map(given: Mapping[str, Any]) -> dict[str, str]:
     found = given.get("connectionMap") or {}
-    if not isinstance(found, dict) or not all(isinstance(target, str) for target in found.values()):
+    if not isinstance(found, dict) or not all(_is_word(target) for target in found.values()):
         raise ConnectionMapRefused("connectionMap", "connectionMap: must be an object from connection ids to others")
     return found
+
+
+def _is_word(given: object) -> bool:
+    return isinstance(given, str) and len(given) <= members.LONGEST_WORD
 
 
 def _reconnect(steps: list[dict[str, Any]], others: Mapping[str, str]) -> None:
