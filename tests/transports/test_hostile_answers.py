@@ -25,6 +25,7 @@ from contracts.salesforce_case import LOGIN, let_in
 from servers.answers import reply
 
 from postrider.domain.outcome import EXCERPT_BYTES, Outcome, Verdict
+from postrider.transports.configuration import secret_fields
 
 PAGE = b"<html><body>Sign in to go on.</body></html>"
 LONG_PAGE = PAGE + b" " * EXCERPT_BYTES + b"</html>"
@@ -172,3 +173,15 @@ def test_half_of_a_character_in_an_event_is_a_dead_letter(provider: ProviderFarS
 
     assert (outcome.verdict, outcome.error) == (Verdict.PERMANENT, "template_failed")
     assert provider.receiver.requests == []
+
+
+@each(*JUDGED_BY_BODY, rest_case)
+def test_a_configuration_does_not_show_its_secrets_in_a_traceback(provider: ProviderFarSide) -> None:
+    """What is printed by accident holds none."""
+    model = provider.transport.configuration_model
+    shown = repr(model.parse(provider.configuration))
+
+    secrets = [provider.configuration[name] for name in secret_fields(model) if name in provider.configuration]
+    assert secrets
+    assert not [secret for secret in secrets if repr(secret)[1:-1] in shown]
+    assert "***" in shown

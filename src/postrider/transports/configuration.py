@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -62,6 +62,11 @@ class TransportConfiguration(BaseModel):
         for name, mark in secret_fields(cls).items():
             for wrong in set(mark.sent_to or ()) - cls.model_fields.keys():
                 raise TypeError(f"{cls.__name__}: {name} is sent to {wrong}, which is no field of it")
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        secrets = secret_fields(type(self))
+        for name, value in super().__repr_args__():
+            yield name, "***" if name in secrets and value is not None else value
 
     @classmethod
     def parse(cls, given: object) -> Self:

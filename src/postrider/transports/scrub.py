@@ -45,6 +45,8 @@ def _forms(secret: str) -> set[str]:
     in_url = quote(secret, safe="")
     written = {
         *(secret, in_json, in_ascii_json, in_url, quote_plus(secret), html.escape(secret)),
+        # Some leave slashes alone in URLs, and some escape the JSON that it stood in.
+        *(quote(secret), quote(in_json, safe=""), quote(in_json), quote_plus(in_json)),
         # PHP's json_encode writes a slash as \/ and other echoes leave it alone.
         in_json.replace("/", "\\/"),
         # An echo of a body as a member of another JSON document.
