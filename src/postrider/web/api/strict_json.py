@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request, Response
@@ -60,24 +60,33 @@ class _Constant:
         self.name = name
 
 
+_NOT_PLAIN = (dict, list, _Constant)
+
+
 def _check_constants(text: str) -> None:
     try:
         parsed = json.loads(text, parse_constant=_Constant)
     except (ValueError, RecursionError):
         return
     try:
-        found = next(_constants(parsed), None)
+        found = _find(parsed)
     except RecursionError:
         raise NotJson("the body is nested too deep") from None
     if found is not None:
-        pointer, name = found
+        name, path = found
+        # Halves of surrogate pairs cannot be answered.
+        pointer = ".".join(shortened(str(step)) for step in reversed(path)).encode(errors="replace").decode()
         raise InvalidInput(pointer, f"{pointer or 'the body'}: {name} is not JSON; send a number, or null")
 
 
-def _constants(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
+def _find(value: object) -> tuple[str, list[str | int]] | None:
+    """Find the first such word, and its place from the inside out."""
     if isinstance(value, _Constant):
-        yield pointer, value.name
+        return value.name, []
     members: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, member in members:
-        step = shortened(str(name)).encode(errors="replace").decode()  # halves of surrogate pairs cannot be answered
-        yield from _constants(member, f"{pointer}.{step}" if pointer else step)
+    for step, member in members:
+        # Bodies are long, and this is done before anything else is.
+        if isinstance(member, _NOT_PLAIN) and (found := _find(member)) is not None:
+            found[1].append(step)
+            return found
+    return None
