@@ -33,7 +33,7 @@ def test_by_default_the_payload_is_posted_as_it_was_published(rest: Provider) ->
 
     assert (outcome.verdict, outcome.status_code) == (Verdict.DELIVERED, 200)
     request = rest.request()
-    assert (request.method, request.path, request.body) == ("POST", "/api", PAYLOAD)
+    assert (request.method, request.path, request.body) == ("POST", "/api/", PAYLOAD)
     assert request.headers["content-type"] == "application/json"
     assert len(request.headers["idempotency-key"]) == 36
     assert "authorization" not in request.headers
@@ -177,3 +177,30 @@ def test_wrong_configurations_are_refused(changes: dict[str, Any], field: str) -
         revised(RestConfiguration, {"url": "https://api.example.com", **changes}, {})
 
     assert refused.value.pointer == f"data.configuration.{field}"
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "asked"),
+    [
+        ("/hooks/", "", "/hooks/"),
+        ("/hooks/", "?a=1", "/hooks/?a=1"),
+        ("/hooks", "", "/hooks"),
+        ("", "", "/"),
+        ("/v1/", "/orders/", "/v1/orders/"),
+    ],
+)
+def test_a_slash_at_the_end_of_the_url_stays(rest: Provider, url: str, path: str, asked: str) -> None:
+    """Without it many servers answer with a redirect, which is not followed."""
+    rest.answers(200, b"")
+    rest.send(url=rest.receiver.url_of(url), path=path)
+
+    assert rest.request().path == asked
+
+
+@pytest.mark.parametrize("path", ["/orders/{{ payload.data.id }}", "/orders/{{ payload.data.id }}/items?a=b//"])
+def test_an_empty_value_does_not_make_another_path(rest: Provider, path: str) -> None:
+    """Who deletes one order does not delete all."""
+    outcome = rest.send(payload=b'{"data":{"id":""}}', path=path, method="DELETE", headers={}, body=None)
+
+    assert (outcome.verdict, outcome.error) == (Verdict.PERMANENT, "template_failed")
+    assert rest.receiver.requests == []

@@ -117,7 +117,7 @@ def sentence(provider: str, answer: Answer, *words: object) -> str:
 def address(api_url: str, path: str) -> URL:
     """Put a path, already escaped, behind an API's address; HttpFailure when no URL comes of it."""
     try:
-        return http_url(api_url.rstrip("/") + path)
+        return http_url((api_url.rstrip("/") if path.startswith("/") else api_url) + path)
     except ValueError as error:
         raise HttpFailure(
             "invalid_url", f"No usable URL came of the configuration: it {error}.", permanent=True

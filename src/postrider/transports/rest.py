@@ -31,6 +31,7 @@ MOST_HEADERS = 32
 NOT_SUCCESS = "The API answered with status {status}, which this integration does not take for a success."
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
+_EMPTY = re.compile(r"//|/\Z")
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
 
 
@@ -129,7 +130,7 @@ class RestTransport(ProviderTransport[RestConfiguration]):
 
     def write(self, configuration: RestConfiguration, message: Message) -> Request:
         made = configuration.render(message.body)
-        url = address(configuration.url, _path(made["path"])) if made["path"] else address(configuration.url, "")
+        url = address(configuration.url, _path(made["path"], configuration.path) if made["path"] else "")
         own = {name: made[f"headers.{name}"] for name in configuration.headers}
         body = b"" if configuration.method in _WITHOUT_BODY else _body(made.get("body"), message)
         headers = [] if configuration.method in _WITHOUT_BODY else [("Content-Type", configuration.content_type)]
@@ -144,9 +145,13 @@ class RestTransport(ProviderTransport[RestConfiguration]):
         return refused(answer, NOT_SUCCESS.format(status=answer.status))
 
 
-def _path(path: str) -> str:
-    if not path.startswith(("/", "?")) or _DOTS.search(path.partition("?")[0]):
+def _path(path: str, template: str) -> str:
+    names = path.partition("?")[0]
+    if not path.startswith(("/", "?")) or _DOTS.search(names):
         raise TemplateFailed("The template of path must make a path that begins with / and has no . or .. in it.")
+    # /orders/{{ id }} with an empty id is another thing: all orders.
+    if _EMPTY.search(names) and not _EMPTY.search(template.partition("?")[0]):
+        raise TemplateFailed("A value in the template of path is empty, and another path comes of it.")
     return path
 
 
