@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,11 +16,12 @@ from postrider.domain.integration import DeliveryPolicy, Integration
 from postrider.domain.signature import SECRET_BYTES, signing_secret
 from postrider.services import Services
 from postrider.store import tenants
-from postrider.transports.configuration import revised
+from postrider.transports.configuration import TransportConfiguration, revised, secret_fields
 from postrider.transports.template_sample import SAMPLE, SAMPLE_TYPE
 
 from .exhibit import made
 
+_KINDS = ("0123456789", "abcdef", "ABCDEF", string.ascii_lowercase, string.ascii_uppercase)
 NOT_SHOWN = "This type of integration does not show what it sends."
 NAME = "Preview"
 
@@ -45,9 +48,29 @@ def preview(
     if tenant is None:
         raise NotFound("no such tenant")
     now = services.clock.now()
-    integration = _integration(services.ids.new(), tenant_id, integration_type, name, checked, now)
+    shown = _without_kept(transport.configuration_model, configuration, checked)
+    integration = _integration(services.ids.new(), tenant_id, integration_type, name, shown, now)
     claimed = _claimed(services, integration, SAMPLE if payload is None else payload, now)
     return made(services, tenant, integration, transport, claimed) or only_note(NOT_SHOWN)
+
+
+def _without_kept(model: type[TransportConfiguration], given: object, checked: Mapping[str, Any]) -> dict[str, Any]:
+    """Put others in the place of the secrets that are kept unseen.
+
+    All secrets are taken out of what is shown: who guesses them in a payload would see which guess is gone.
+    """
+    before = given if isinstance(given, Mapping) else {}
+    kept = {
+        name
+        for name, mark in secret_fields(model).items()
+        if name in checked and before.get(name) != checked[name] and not mark.shown_to_writers
+    }
+    return {name: _another(value) if name in kept else value for name, value in checked.items()}
+
+
+def _another(secret: str) -> str:
+    """Make up a secret in which each character is of the same kind."""
+    return "".join(secrets.choice(next((kind for kind in _KINDS if one in kind), one)) for one in secret)
 
 
 def _integration(
