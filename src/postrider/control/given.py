@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,7 @@ def check_beside(members: Mapping[str, Any]) -> None:
     """Check what other systems say of an integration, by system; InvalidInput when it cannot be stored, or is much."""
     for system, said in members.items():
         _check_storable("data", said)
+        _check_finite("data", said)
         if len(json.dumps(said)) > MOST_BESIDE:
             raise InvalidInput("data", f"data: what {system} keeps of it must be at most {MOST_BESIDE:,} bytes")
 
@@ -127,17 +128,29 @@ _CHECKS: dict[str, Callable[[object], object]] = {
 
 
 def _check_storable(path: str, given: object, depth: int = 0) -> None:
-    """Refuse what JSON can write and nobody can hold: NUL, half a surrogate pair, numbers such as 1e999."""
+    """Refuse text that PostgreSQL (NUL) or UTF-8 (half a surrogate pair) cannot hold; JSON can write both."""
     if depth > DEEPEST:
         raise InvalidInput(path, f"data: must not be nested deeper than {DEEPEST} levels")
     if isinstance(given, str) and _UNSTORABLE.search(given):
         raise InvalidInput(path, f"{path.removeprefix('data.')}: must not have NUL, or half of a surrogate pair, in it")
+    if isinstance(given, Mapping):
+        for name in given:
+            _check_storable(path, name, depth + 1)
+    for below, value in _members(path, given):
+        _check_storable(below, value, depth + 1)
+
+
+def _check_finite(path: str, given: object) -> None:
+    """Refuse numbers such as 1e999: JSON can write them, and nobody can hold them or write them again."""
     if isinstance(given, float) and not math.isfinite(given):
         raise InvalidInput(path, f"{path.removeprefix('data.')}: this number is too large")
+    for below, value in _members(path, given):
+        _check_finite(below, value)
+
+
+def _members(path: str, given: object) -> Iterator[tuple[str, object]]:
+    """Go through what is in an object or a list, each with its path."""
     if isinstance(given, list):
-        for index, value in enumerate(given):
-            _check_storable(f"{path}.{index}", value, depth + 1)
+        yield from ((f"{path}.{index}", value) for index, value in enumerate(given))
     if isinstance(given, Mapping):
-        for name, value in given.items():
-            _check_storable(path, name, depth + 1)
-            _check_storable(f"{path}.{shortened(name)}", value, depth + 1)
+        yield from ((f"{path}.{shortened(name)}", value) for name, value in given.items())
