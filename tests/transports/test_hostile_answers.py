@@ -15,6 +15,7 @@ from contracts import (
     rest_case,
     salesforce_case,
     sendgrid_case,
+    smtp_case,
     telegram_case,
     twilio_case,
     zendesk_case,
@@ -60,7 +61,7 @@ def answered(provider: ProviderFarSide, status: int, body: bytes, headers: dict[
     return send(provider, b'{"n":1}')
 
 
-def send(provider: ProviderFarSide, payload: bytes) -> Outcome:
+def send(provider: Any, payload: bytes) -> Outcome:
     with trip(provider) as flight:
         (outcome,) = flight.send(flight.messages(1, payload)).values()
     return outcome
@@ -185,3 +186,22 @@ def test_a_configuration_does_not_show_its_secrets_in_a_traceback(provider: Prov
     assert secrets
     assert not [secret for secret in secrets if repr(secret)[1:-1] in shown]
     assert "***" in shown
+
+
+@each(mailchimp_case, mailgun_case, sendgrid_case, smtp_case)
+def test_a_subject_of_nothing_but_control_characters_is_a_dead_letter(provider: Any) -> None:
+    """It is neither sent without one nor refused by the provider."""
+    provider.configuration = {**provider.configuration, "subject": "{{ payload.subject }}"}
+    outcome = send(provider, b'{"subject":"\\u0000\\u0007"}')
+
+    assert (outcome.verdict, outcome.error) == (Verdict.PERMANENT, "template_failed")
+    assert provider.received() == []
+
+
+@each(mitto_case)
+def test_a_zero_in_brackets_is_no_part_of_a_number(provider: ProviderFarSide) -> None:
+    """Else the SMS would go to somebody else, or nowhere."""
+    provider.configuration = {**provider.configuration, "to": "{{ payload.phone }}"}
+    send(provider, b'{"phone":"+44 (0)20 7946 0958"}')
+
+    assert json.loads(provider.received()[0])["to"] == "442079460958"

@@ -97,6 +97,8 @@ class MailConfiguration(TemplatedConfiguration):
         """Fill the templates in from a templated message's body; raises TemplateFailed."""
         made = self.render(body)
         letter = Letter(_receiver(made["to"]), _printable(made["subject"]), made["text"], made.get("html", ""))
+        if not letter.subject:
+            raise TemplateFailed("Nothing that can be read came of the template of subject.")
         if not letter.text.strip() and not letter.html.strip():
             raise TemplateFailed("Nothing came of the templates of text and html, and nothing would be sent.")
         return letter

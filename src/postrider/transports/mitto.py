@@ -99,7 +99,8 @@ class MittoConfiguration(TemplatedConfiguration):
 
 def _number(made: str) -> str:
     """Give a number as Mitto wants it: digits alone, the country's code first."""
-    number = _BETWEEN_DIGITS.sub("", made).removeprefix("+")
+    # +44 (0)20 is dialled without the 0 from abroad.
+    number = _BETWEEN_DIGITS.sub("", made.replace("(0)", "")).removeprefix("+")
     if not _NUMBER.fullmatch(number):
         raise TemplateFailed(
             "What came of the template of to is no telephone number with its country's code, such as +15035550142."

@@ -111,7 +111,7 @@ def _refusal(answer: Answer, body: object) -> Finding:
     moved = member(body, "parameters", "migrate_to_chat_id")
     hint = f"The chat has become {moved}: put that id into the integration." if isinstance(moved, int) else ""
     wait = member(body, "parameters", "retry_after")
-    known = isinstance(wait, int) and 0 < wait < LONGEST_WAIT
+    known = isinstance(wait, int) and not isinstance(wait, bool) and 0 < wait < LONGEST_WAIT
     return refused(
         Answer(status, answer.headers, answer.body, answer.cut),
         sentence("Telegram", Answer(status, {}, b"", cut=False), member(body, "description"), hint),
