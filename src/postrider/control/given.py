@@ -149,8 +149,8 @@ def _check_finite(path: str, given: object) -> None:
 
 
 def _members(path: str, given: object) -> Iterator[tuple[str, object]]:
-    """Go through what is in an object or a list, each with its path."""
+    """Go through what is in an object or a list, each with its path; but whole numbers, of which lists are long."""
     if isinstance(given, list):
-        yield from ((f"{path}.{index}", value) for index, value in enumerate(given))
+        yield from ((f"{path}.{index}", value) for index, value in enumerate(given) if not isinstance(value, int))
     if isinstance(given, Mapping):
-        yield from ((f"{path}.{shortened(name)}", value) for name, value in given.items())
+        yield from ((f"{path}.{shortened(name)}", value) for name, value in given.items() if not isinstance(value, int))
