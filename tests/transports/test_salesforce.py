@@ -265,6 +265,26 @@ def test_a_limit_that_is_used_up_is_waited_for(salesforce: SalesforceFarSide) ->
 
 
 @pytest.mark.parametrize(
+    ("code", "wait"),
+    [
+        ("LIMIT_EXCEEDED", LIMIT_WAIT),
+        ("PLATFORM_EVENT_PUBLISHING_UNAVAILABLE", None),
+        ("PLATFORM_EVENT_PUBLISH_FAILED", None),
+        ("PLATFORM_EVENT_ENCRYPTION_ERROR", None),
+    ],
+)
+def test_what_salesforce_says_to_try_again_later_is(
+    salesforce: SalesforceFarSide, code: str, wait: timedelta | None
+) -> None:
+    """In a result as in a refusal: https://developer.salesforce.com, Platform Event Error Status Codes."""
+    result = answered(salesforce, 201, {"success": False, "errors": [{"statusCode": code, "message": "m"}]})
+    refusal = answered(salesforce, 400, [{"errorCode": code, "message": "m"}])
+
+    assert (result.verdict, result.retry_after) == (Verdict.TEMPORARY, wait)
+    assert (refusal.verdict, refusal.retry_after) == (Verdict.TEMPORARY, wait)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("event", "Order"), ("event", "Order__e/../x"), ("fields", {"a/b": "x"}), ("fields", {}), ("api_version", "60")],
 )

@@ -44,13 +44,21 @@ from .templates import TemplatedConfiguration
 
 LOGIN_URL = "https://login.salesforce.com"
 LIMIT_WAIT = timedelta(hours=1)
-"""An organisation's limit counts the requests of the last 24 hours."""
+"""Limits count the requests of the last 24 hours, and the events of an hour."""
 MOST_FIELDS = 64
 ELSEWHERE = "It goes to the instance that the login names, with the token that the login gives."
 
 _SUCCESS = range(200, 300)
-_LIMIT = "REQUEST_LIMIT_EXCEEDED"
-_PASSING = frozenset({"SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION", "LIMIT_EXCEEDED", _LIMIT})
+# The one of requests in a day, the other of events in an hour.
+_LIMITS = frozenset({"REQUEST_LIMIT_EXCEEDED", "LIMIT_EXCEEDED"})
+_PASSING = _LIMITS | {
+    "PLATFORM_EVENT_ENCRYPTION_ERROR",
+    "PLATFORM_EVENT_PUBLISHING_UNAVAILABLE",
+    "PLATFORM_EVENT_PUBLISH_FAILED",
+    "SERVER_UNAVAILABLE",
+    "UNABLE_TO_LOCK_ROW",
+    "UNKNOWN_EXCEPTION",
+}
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,76}__e")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _VERSION = re.compile(r"[0-9]{2,3}\.0")
@@ -160,7 +168,7 @@ class SalesforceTransport(ProviderTransport[SalesforceConfiguration]):
         told = sentence("Salesforce", answer, *_reasons(body))
         if answer.status in _SUCCESS:
             return _not_published(body, told) if success is False else not_understood("Salesforce")
-        found = refused(answer, told, wait=LIMIT_WAIT if _code(body) == _LIMIT else None)
+        found = refused(answer, told, wait=_limit_wait(_code(body)))
         # Nothing was taken, and the next attempt is let in anew.
         again = _code(body) in _PASSING or session_is_over(answer) or _login_may_work_later(body)
         return replace(found, verdict=Verdict.TEMPORARY) if again else found
@@ -169,7 +177,11 @@ class SalesforceTransport(ProviderTransport[SalesforceConfiguration]):
 def _not_published(body: object, told: str) -> Finding:
     code = str(member(body, "errors", 0, "statusCode"))
     verdict = Verdict.TEMPORARY if code in _PASSING else Verdict.PERMANENT
-    return Finding(verdict, "not_published", told)
+    return Finding(verdict, "not_published", told, _limit_wait(code))
+
+
+def _limit_wait(code: str) -> timedelta | None:
+    return LIMIT_WAIT if code in _LIMITS else None
 
 
 def _code(body: object) -> str:
