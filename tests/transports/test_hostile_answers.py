@@ -205,3 +205,19 @@ def test_a_zero_in_brackets_is_no_part_of_a_number(provider: ProviderFarSide) ->
     send(provider, b'{"phone":"+44 (0)20 7946 0958"}')
 
     assert json.loads(provider.received()[0])["to"] == "442079460958"
+
+
+@each(twilio_case)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"code": 21611, "message": "Queue is full", "status": 400}),
+        (400, {"code": 20429, "message": "Too many", "status": 400}),
+        (201, {"sid": "SM1", "status": "failed", "error_code": 30001, "error_message": "Queue overflow"}),
+    ],
+)
+def test_a_full_queue_at_twilio_does_not_bury_a_message(
+    provider: ProviderFarSide, status: int, body: dict[str, Any]
+) -> None:
+    """Twilio took nothing, and asks to slow down: https://www.twilio.com/docs/api/errors/21611."""
+    assert answered(provider, status, json.dumps(body).encode()).verdict is Verdict.TEMPORARY

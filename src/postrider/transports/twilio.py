@@ -7,6 +7,7 @@ is sent again.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -41,6 +42,8 @@ API_URL = "https://api.twilio.com"
 LONGEST_TEXT = 1600
 
 _SUCCESS = range(200, 300)
+# Too many at once, and two kinds of full queues: nothing was taken, whatever the status is.
+_LATER = frozenset({20429, 21611, 30001})
 _NEVER_SENT = frozenset({"failed", "undelivered", "canceled"})
 # Twilio's have 32 of them; the examples of others' documents, which are to be taken, have about as many.
 _ACCOUNT_SID = re.compile(r"AC[0-9A-Za-z]{30,34}")
@@ -124,7 +127,7 @@ class TwilioTransport(ProviderTransport[TwilioConfiguration]):
         del limits
         body = said(answer)
         if answer.status not in _SUCCESS:
-            return refused(answer, sentence("Twilio", answer, member(body, "code"), member(body, "message")))
+            return _refusal(answer, body)
         if begins_as_object(answer):
             # A long text comes back whole, and is more than is read of it.
             return DELIVERED
@@ -133,12 +136,23 @@ class TwilioTransport(ProviderTransport[TwilioConfiguration]):
         return _of_message(answer, body)
 
 
+def _refusal(answer: Answer, body: object) -> Finding:
+    code = member(body, "code")
+    found = refused(answer, sentence("Twilio", answer, code, member(body, "message")))
+    return replace(found, verdict=Verdict.TEMPORARY) if _is_later(code) else found
+
+
+def _is_later(code: object) -> bool:
+    return isinstance(code, int) and code in _LATER
+
+
 def _of_message(answer: Answer, body: object) -> Finding:
     status = member(body, "status")
     if not (isinstance(status, str) and status in _NEVER_SENT):
         return DELIVERED
-    reasons = (member(body, name) for name in ("error_code", "error_message"))
-    return Finding(Verdict.PERMANENT, f"message_{status}", sentence("Twilio", answer, f"{status}.", *reasons))
+    code = member(body, "error_code")
+    told = sentence("Twilio", answer, f"{status}.", code, member(body, "error_message"))
+    return Finding(Verdict.TEMPORARY if _is_later(code) else Verdict.PERMANENT, f"message_{status}", told)
 
 
 def _sender(configuration: TwilioConfiguration) -> tuple[str, str]:
