@@ -67,6 +67,7 @@ class Mail(TemplatedConfiguration):
         ("{{ payload.no.such.place | default }}", ""),
         ("{{ 'a' ~ 1 ~ payload.total }}", "a11.10"),
         ("{{ [1, 'b'] | join('-') }}", "1-b"),
+        ("{{ [1, 'b'] | join(0) }}{{ ['a', 'b'] | join([1]) }}", "10ba[1]b"),
         ("{{ event.created_at | date('%d.%m.%Y') }}", "22.11.2026"),
         ("{{ '  ada ' | trim | title }} {{ 'x' | upper }} {{ 'Y' | lower }}", "Ada X y"),
         ("{{ 'a/b' | urlencode }} {{ 'aba' | replace('a', 'o') }}", "a%2Fb obo"),

@@ -39,17 +39,17 @@ def _replace(value: object, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def join(value: object, between: str = "") -> str:
+def join(value: object, between: object = "") -> str:
     """Put texts together."""
     if isinstance(value, str) or not isinstance(value, list | tuple | Mapping):
         raise _wrong(value, "only a list can be joined")
     spend(len(value))
-    texts, length = list[str](), 0
+    glue, texts, length = text_of(between), list[str](), 0
     for one in value:
         texts.append(text_of(one))
-        length += len(texts[-1]) + len(between)
+        length += len(texts[-1]) + len(glue)
         check_length(length)
-    return between.join(texts)
+    return glue.join(texts)
 
 
 def _wrong(value: object, problem: str) -> TypeError:
