@@ -16,9 +16,8 @@ from sqlalchemy import select
 from postrider.control import integrations, tenants
 from postrider.control.integrations import UNREADABLE
 from postrider.domain.access import TENANT_PERMISSIONS, Permission
-from postrider.domain.integration import Integration
+from postrider.domain.integration import NOWHERE, Integration
 from postrider.store.tables import metadata
-from postrider.web.api.integration_points.channel import NOWHERE
 
 PATH = "/rest/v1/service/integration_points"
 TOKENS = "/rest/v1/service/integration_tokens"
@@ -99,6 +98,14 @@ def test_a_channel_without_a_url_only_publishes(api: Api, receiver: Receiver) ->
 
     assert (closed["url"], closed["token_remote"]) == ("", "t0ken")
     assert integration(api, made).configuration == {"url": NOWHERE}
+    assert not integration(api, made).enabled
+
+
+def test_no_other_door_switches_on_a_channel_that_only_publishes(api: Api) -> None:
+    """Its messages would lead to nobody."""
+    made = create(api, type="Subscriber", observes=["order.paid"])
+
+    assert api.post(f"/v2/integrations/{made['id']}/enable").status_code == 422
     assert not integration(api, made).enabled
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from postrider.control.integrations import UNREADABLE
 from postrider.domain.errors import InvalidInput
-from postrider.domain.integration import Integration
+from postrider.domain.integration import NOWHERE, Integration, goes_nowhere
 from postrider.domain.news import timestamp
 from postrider.transports.configuration import looks_masked, mask
 
@@ -18,8 +18,6 @@ SYSTEM = "era"
 """Its member of an integration's extras."""
 PUBLIC, TELEGRAM = "public", "telegram"
 WEBHOOK = "webhook"
-NOWHERE = "https://channel.invalid/"
-"""The address of a channel that only publishes: a reserved name, which leads to nobody."""
 TELEGRAM_URL = "https://api.telegram.org"
 """Where Telegram is when nothing else is said."""
 BOT_TOKEN = "bot_token"  # noqa: S105 - a field's name
@@ -123,7 +121,7 @@ def _far_side(integration: Integration, said: Mapping[str, Any], secret: Mapping
 
 
 def _only_publishes(integration: Integration) -> bool:
-    return integration.integration_type == WEBHOOK and integration.configuration.get("url") == NOWHERE
+    return integration.integration_type == WEBHOOK and goes_nowhere(integration.configuration)
 
 
 def is_open(integration: Integration) -> bool:
