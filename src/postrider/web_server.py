@@ -33,6 +33,7 @@ LINGER_SECONDS = 1.0
 """How long a client that was told an error may take to read it."""
 _LOOKUP = b"LOOKUP "
 _INSTEAD = b"SEARCH "
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ def serve(app: str, *, host: str, port: int, processes: int, patience: Patience)
 class LookupProtocol(HttpToolsProtocol):
     """One connection that takes the method LOOKUP too, of which the parser has never heard.
 
-    The parser is given a method in its place that has a body as well; the app sees what the client said. Where several
-    requests come in one piece, only the first of them may be a LOOKUP.
+    The parser is given a method in its place that has a body as well; the app sees what the client said. Requests are
+    parsed part by part, so that it is seen where the next one begins; behind a body in chunks that is not known.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -104,24 +105,48 @@ class LookupProtocol(HttpToolsProtocol):
         self._between = True
         self._held = b""
         self._is_lookup = False
+        self._in_body = False
+        self._body_left: int | None = None
+        """Bytes of it; None where only the parser knows."""
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(self._known(data) if self._between else data)
+        rest, self._held = self._held + data, b""
+        while rest and not self.transport.is_closing():
+            if self._between:
+                rest = self._known(rest)
+            end = self._end_of_part(rest)
+            super().data_received(rest[:end])
+            rest = rest[end:]
 
     def on_message_begin(self) -> None:
-        self._between = False
+        self._between, self._in_body = False, False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self._in_body = True
+        given = dict(self.headers)
+        self._body_left = None if b"transfer-encoding" in given else int(given.get(b"content-length", b"0"))
         if self._is_lookup:
             self._is_lookup = False
             # The app's task has this scope and has not begun.
             self.scope["method"] = _LOOKUP.strip().decode()
 
+    def on_body(self, body: bytes) -> None:
+        if self._body_left is not None:
+            self._body_left -= len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._between = True
         super().on_message_complete()
+
+    def _end_of_part(self, data: bytes) -> int:
+        """Tell where the head or the body that this goes on with ends; at the end of it all where that is not known."""
+        if not self._in_body:
+            end = data.find(_END_OF_HEAD)
+            return len(data) if end < 0 else end + len(_END_OF_HEAD)
+        return len(data) if not self._body_left else min(self._body_left, len(data))
 
     def _known(self, data: bytes) -> bytes:
         """Give what the parser may see of a request's beginning: nothing while it can still become a LOOKUP."""

@@ -88,6 +88,21 @@ def test_others_come_before_and_after_it(api: Api, wire: Wire) -> None:
     assert statuses == [404, 200, 404, 404, 200]
 
 
+@pytest.mark.parametrize("first", ["PUT", "LOOKUP", "GET"])
+def test_it_comes_together_with_the_one_before(api: Api, wire: Wire, first: str) -> None:
+    """Whole, or behind a body that is answered before it was read, as clients send both on a connection they keep."""
+    before, lookup = request(api, first), request(api, "LOOKUP")
+    head, end, body = before.partition(b"\r\n\r\n")
+
+    wire.send(before + lookup)
+    together = [wire.answer(), wire.answer()]
+    wire.send(head + end, body + lookup)
+    behind = [wire.answer(), wire.answer()]
+
+    assert (together[1], behind[1]) == (FAILED, FAILED)
+    assert together[0] == behind[0]
+
+
 def test_the_word_stands_where_it_likes_but_at_the_beginning(api: Api, wire: Wire) -> None:
     """A header or a body that begins with it in a packet of its own stays as it is."""
     body = '"LOOKUP me"'
