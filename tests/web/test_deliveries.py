@@ -67,7 +67,7 @@ def test_a_sent_delivery_says_so(api: Api, receiver: Receiver) -> None:
         (
             DeliveryStatus.DEAD,
             "attempts_exhausted",
-            "Not delivered: the last retry failed too. It waits to be redriven or discarded.",
+            "Not delivered: no attempt is left. It waits to be redriven or discarded.",
         ),
         (
             DeliveryStatus.DEAD,

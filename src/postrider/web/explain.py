@@ -14,7 +14,7 @@ Explanation = tuple[str | datetime, ...]
 """A sentence or two in pieces: the moments in it are written by whoever shows it, after words such as "is due"."""
 
 _WORDS = {
-    "attempts_exhausted": "the last retry failed too",
+    "attempts_exhausted": "no attempt is left",
     "integration_deleted": "its integration was deleted",
     "disabled": "its integration was switched off when the event was published",
     "worker_lost": "workers were lost while they held it, too often to try again",

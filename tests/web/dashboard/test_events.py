@@ -114,7 +114,7 @@ def test_an_event_says_where_it_is(api: Api, receiver: Receiver, pages: Visitor)
 
     assert "It waits for fan-out" in waiting.text
     assert "It arrived with attempt 1." in page.text
-    assert "Not delivered: the last retry failed too." in page.text
+    assert "Not delivered: no attempt is left." in page.text
     assert "its integration was switched off when the event was published" in page.text
     assert "1.10" in page.text
     assert "<dt>Came by</dt><dd>published</dd>" in page.html
