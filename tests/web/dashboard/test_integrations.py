@@ -79,7 +79,7 @@ def test_the_list_tells_how_each_has_been_doing(api: Api, pages: Visitor, receiv
 
     assert all(words in row(page, "failing") for words in ("failing</span>", "0%", "of 3", "HTTP 500"))
     assert all(words in row(page, "well") for words in ("healthy</span>", "100%", "of 2"))
-    assert all(words in row(page, "off") for words in ("disabled</span>", "by hand", "nothing sent"))
+    assert all(words in row(page, "off") for words in ("disabled</span>", "until it is enabled", "nothing sent"))
     assert '<td data-label="Backlog" class="right">1</td>' in row(page, "waiting")
     assert all(tab in page.links for tab in ("All 4", "Failing 1", "Enabled 3", "Disabled 1"))
 
@@ -354,3 +354,25 @@ def test_another_tenants_is_not_there(api: Api, pages: Visitor, end: str) -> Non
             assert pages.post(path, [(FORM_TOKEN, pages.token()), ("name", "theirs"), ("overlap", "0")]).status == 404
     assert "theirs" not in pages.get(LIST).text
     assert control.get(api.house.services, other.id, UUID(made["id"])).version == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, "It is not said yet where its events go"),
+        (
+            {"configuration": {"url": NOWHERE}, "install": [{"name": "Connect", "completed": False}]},
+            "It is still being installed, by the API of integrator.io",
+        ),
+    ],
+)
+def test_what_cannot_be_enabled_yet_says_why(api: Api, pages: Visitor, more: dict[str, object], says: str) -> None:
+    """Another system's API makes integrations that wait for something: no button that would only be refused."""
+    made = api.call("POST", "/v1/integrations", json={"name": "Waits", **more})
+
+    page = pages.get(pages.get(LIST).links["Waits"])
+
+    assert made.status_code == 201
+    assert says in page.text
+    assert "Observesnothing yet" in page.text
+    assert not page.has_form("/enable")

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from postrider.control import integrations
 from postrider.control.texts import LONGEST_NAME
-from postrider.domain.integration import Integration
+from postrider.domain.installation import installing
+from postrider.domain.integration import Integration, goes_nowhere
 from postrider.domain.signature import still_signing
 from postrider.services import Services
 from postrider.store import counts, deliveries, health, integration_list
@@ -124,10 +125,18 @@ def show_integration(
         integration=integration,
         type_title=TITLES.get(integration.integration_type, integration.integration_type),
         settings=_settings(services, integration),
+        hindrance=_hindrance(integration),
         old_secrets=still_signing(integration.retired_secrets, now=services.clock.now()),
         policy=policy_words.in_words(integration.policy),
         **_doings(services, session, integration),
     )
+
+
+def _hindrance(integration: Integration) -> Literal["", "installing", "nowhere"]:
+    """Say what keeps an integration off, and nobody can enable it before it is mended."""
+    if installing(integration.extras):
+        return "installing"
+    return "nowhere" if goes_nowhere(integration.configuration) else ""
 
 
 def _doings(services: Services, session: Session, integration: Integration) -> Mapping[str, Any]:
