@@ -74,7 +74,8 @@ def _check_recipient(services: Services, integration: Integration, said: Mapping
     except InvalidInput as error:
         if error.pointer == f"data.configuration.{_RECIPIENT}":
             problem = "is needed" if not recipient else "cannot be it"
-            raise InvalidInput(f"data.{_WHO}", f"{_WHO}: {problem}: {error.detail}") from None
+            why = error.detail.removeprefix(f"{_RECIPIENT}: ")
+            raise InvalidInput(f"data.{_WHO}", f"{_WHO}: {problem}: {why}") from None
         raise
 
 

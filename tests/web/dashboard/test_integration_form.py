@@ -101,7 +101,7 @@ def test_the_signing_secret_is_shown_once(api: Api, pages: Visitor) -> None:
     assert made.signing_secret in done.text
     assert KEY not in done.html
     assert done.headers["cache-control"] == "no-store"
-    assert done.links["To new"] == at(made, "")
+    assert done.links["To the integration new"] == at(made, "")
     assert made.signing_secret not in pages.get(at(made, "")).html
 
 

@@ -19,6 +19,8 @@ def at_only_field(error: InvalidInput | Conflict, name: str) -> dict[str, str]:
 
 
 def _sentence(text: str) -> str:
+    # The API marks code as Markdown does; a page does not.
+    text = text.replace("`", "").rstrip(".")
     return text[:1].upper() + text[1:] + "."
 
 

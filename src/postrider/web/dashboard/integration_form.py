@@ -256,6 +256,7 @@ def _form(
         typed=typed,
         complaint=complaint,
         wrong={complaint.field: complaint.text},
+        label_of_wrong=next((one.label for one in fields if one.key == complaint.field), ""),
         stray=complaint.text if complaint.field not in places else "",
         kept=kept,
         old=old,
