@@ -184,7 +184,7 @@ def test_what_cannot_be_done_any_more_is_said(api: Api, pages: Visitor) -> None:
     refused = pages.submit(page, "/cancel")
 
     assert refused.status == 409
-    assert "the delivery is discarded" in refused.text
+    assert "The delivery is discarded" in refused.text
 
 
 @pytest.mark.parametrize("verb", ["redrive", "cancel", "discard", "undo-discard"])

@@ -44,7 +44,7 @@ def test_pages_without_their_database_say_so(api: Api, pages: Visitor) -> None:
     answers.append(pages.post("/dashboard/tenants", [("form_token", token), ("name", "x")]))
 
     assert {answer.status for answer in answers} == {503}
-    assert all("the database does not answer" in answer.text for answer in answers)
+    assert all("The database does not answer" in answer.text for answer in answers)
     assert not any("Traceback" in answer.html or "psycopg" in answer.html for answer in answers)
     nowhere.close()
 

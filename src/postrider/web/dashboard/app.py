@@ -35,6 +35,7 @@ from . import (
     tenants,
     trials,
 )
+from .form_errors import sentence
 from .pages import ASSETS, HEADERS, link, show, show_to_guest
 from .session import PATH, Session, signed_in
 from .sign_in_codes import SignInCodes
@@ -94,7 +95,7 @@ async def _own(request: Request, error: Exception) -> Response:
     if isinstance(error, NotAuthenticated):
         return _to_sign_in(request)
     status = status_of(error)
-    return await _told(request, status, _WORDS[status] if isinstance(error, NotFound) else error.detail)
+    return await _told(request, status, _WORDS[status] if isinstance(error, NotFound) else sentence(error.detail))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -10,15 +10,16 @@ def at_field(error: InvalidInput | Conflict, *, otherwise: str) -> dict[str, str
     """Give the complaint by the name of its field; `otherwise` is the field of an error that names none."""
     pointer = error.pointer if isinstance(error, InvalidInput) else ""
     name = pointer.rpartition(".")[2] or otherwise
-    return {name: _sentence(error.detail.removeprefix(f"{name}: "))}
+    return {name: sentence(error.detail.removeprefix(f"{name}: "))}
 
 
 def at_only_field(error: InvalidInput | Conflict, name: str) -> dict[str, str]:
     """Give the complaint at the only field of a form, whatever it speaks of."""
-    return {name: _sentence(error.detail.removeprefix(f"{name}: "))}
+    return {name: sentence(error.detail.removeprefix(f"{name}: "))}
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Write a complaint of the API's as people read it."""
     # The API marks code as Markdown does; a page does not.
     text = text.replace("`", "").rstrip(".")
     return text[:1].upper() + text[1:] + "."
