@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
@@ -56,10 +56,8 @@ STATUSES: Mapping[type[PostriderError], int] = {
 
 _TITLES = {413: "Payload Too Large", 422: "Validation Error"}
 _HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
-_DETAILS = {
-    404: NOT_FOUND,
-    405: "this address does not take that method; the Allow header lists those that it takes",
-}
+NO_SUCH_METHOD = "this address does not take that method; the Allow header lists those that it takes"
+_DETAILS = {404: NOT_FOUND, 405: NO_SUCH_METHOD}
 
 
 class ErrorDocument(Documented):
@@ -136,14 +134,13 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         return answer(error.status_code, [Told(_NO_SUCH_ADDRESS)])
     told = answer_to(error)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        told.headers["Allow"] = _allowed(request)
+        told.headers["Allow"] = allowed(request.app.state.routes, request.url.path)
     return told
 
 
-def _allowed(request: Request) -> str:
-    """List the methods of every route with the request's path; the framework knows only of the first."""
-    found = (route for route in request.app.state.routes if route.path_regex.match(request.url.path))
-    methods = {method for route in found for method in route.methods}
+def allowed(routes: Iterable[Any], path: str) -> str:
+    """List the methods of every route with this path; the framework knows only of the first."""
+    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods}
     return ", ".join(sorted(methods | ({HEAD} if GET in methods else set())))
 
 

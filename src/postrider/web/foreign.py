@@ -20,7 +20,7 @@ from postrider.domain.complaints import complaint
 from postrider.domain.errors import InvalidInput, NotJson, PostriderError, TooManyRequests
 
 from .api import strict_json
-from .errors import STATUSES
+from .errors import NO_SUCH_METHOD, STATUSES, allowed
 from .request_log import REQUEST_ID
 
 _SHARED = ("services", "authenticator", "key_limit", "known_types", "publisher")
@@ -129,6 +129,10 @@ async def _own(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        methods = allowed(request.app.router.routes, path)
+        return _answer(request, error.status_code, [Problem(NO_SUCH_METHOD)], headers={"Allow": methods})
     return _answer(request, error.status_code, [Problem(error.detail)], headers=error.headers)
 
 
