@@ -110,6 +110,22 @@ def test_mask(listed: Api) -> None:
     assert "comment" not in get(listed, offset=2)[0]["opts"]
 
 
+def test_a_mask_may_name_tokens_as_eras_page_prints_them(listed: Api) -> None:
+    """Its list of fields has lost their underscores; its examples have them."""
+    (one,) = get(listed, mask="tokenlocal,tokenremote,tokenremote2", limit="1")
+
+    assert list(one) == ["token_local", "token_remote", "token_remote2"]
+
+
+@pytest.mark.parametrize(("parameter", "example"), [("filter", '{"code": "till"}'), ("order", '["code"]')])
+def test_what_is_no_json_is_told_by_an_example(listed: Api, parameter: str, example: str) -> None:
+    """Whoever writes `order=code` is shown how it goes."""
+    told = listed.get(PATH, params={parameter: "code"}).json()["error_message"]
+
+    assert told == f"{parameter}: must be JSON, such as {example}"
+    assert listed.get(PATH, params={parameter: example}).status_code == 200
+
+
 def test_flat(listed: Api) -> None:
     """Composite fields are written with dots."""
     (shown,) = get(listed, flat="true", offset=2)

@@ -412,6 +412,21 @@ def test_integrations_of_other_types_keep_their_way(api: Api) -> None:
     assert integration(api, shown).configuration == other.configuration
 
 
+def test_integrations_of_other_types_name_no_script(api: Api) -> None:
+    """Mail and SMS were said to be sent by `send_to_web`; sent back as they were shown they stay as they are."""
+    mitto = {"provider_id": "1004", "settings": {"api_key": "a-key-of-mitto", "sender_name": "Shop"}}
+    made = api.call("POST", "/v1/hood/integrations", json={"name": "SMS", **mitto}).json()
+    (row,) = api.get(PATH).json()
+    assert (row["type"], row["send_svcscriptcode"]) == ("mitto", "")
+
+    before = integration(api, made)
+    back = changed(api, **{"channel": row, **{name: row[name] for name in row if name not in {"ext", "token_local"}}})
+
+    assert (back["type"], back["send_svcscriptcode"]) == ("mitto", "")
+    after = integration(api, made)
+    assert (after.integration_type, after.configuration) == (before.integration_type, before.configuration)
+
+
 def test_changes_at_the_same_time_all_stay(either_api: Api) -> None:
     """None is lost because two had read the same channel."""
     made = create(either_api)

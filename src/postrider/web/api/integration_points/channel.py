@@ -78,6 +78,8 @@ def _send_script(integration: Integration, said: Mapping[str, Any]) -> str:
     """Name the script by which a channel sends: another door may have changed since how it does."""
     if _only_publishes(integration):
         return str(said.get(SEND_SCRIPT, ""))
+    if integration.integration_type not in {WEBHOOK, TELEGRAM}:
+        return ""
     now = TELEGRAM if integration.integration_type == TELEGRAM else PUBLIC
     return str(said.get(SEND_SCRIPT, "")) if _sends_so(said, now) else _SCRIPT_OF[now]
 

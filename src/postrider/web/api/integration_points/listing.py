@@ -20,6 +20,9 @@ from .given import Given
 Document = dict[str, Any]
 _COMPOSITE = ("opts", "ext")
 _MOMENTS = ("ext.ct", "ext.lwt")
+_SUCH_AS = {"filter": '{"code": "till"}', "order": '["code"]'}
+_AS_PRINTED = {"tokenlocal": "token_local", "tokenremote": "token_remote", "tokenremote2": "token_remote2"}
+"""ERA's page on masks names these fields so; its examples do not."""
 MOST_WISHES = 32
 """Of each kind, in one request."""
 
@@ -59,6 +62,7 @@ def _nested(leaves: Iterable[tuple[Sequence[str], Any]]) -> Document:
 def look(mask: str, *, flat: bool) -> Look:
     """Read a mask: names, with dots between those of composite fields, separated by commas."""
     names = tuple(name.strip() for name in mask.split(",")) if mask.strip() else ()
+    names = tuple(_AS_PRINTED.get(name, name) for name in names)
     for name in names:
         _check_field("mask", name, composite=True)
     return Look(names, flat)
@@ -233,4 +237,4 @@ def _json(parameter: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidInput(f"query.{parameter}", f"{parameter}: must be JSON") from None
+        raise InvalidInput(f"query.{parameter}", f"{parameter}: must be JSON, such as {_SUCH_AS[parameter]}") from None
