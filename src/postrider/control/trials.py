@@ -64,11 +64,12 @@ def send(
         raise InvalidInput(f"data.{_WHO}", f"{_WHO}: a test of type {integration.integration_type} has none")
     said = sample_for(recipient) if _templates(services, integration) else None
     if said is not None and integration.enabled and not integration.secrets_unreadable:
-        _check_recipient(services, integration, said, recipient)
+        check_recipient(services, integration, said, recipient)
     return integrations.send_test(services, tenant_id, integration_id, said=said, by=by)
 
 
-def _check_recipient(services: Services, integration: Integration, said: Mapping[str, Any], recipient: str) -> None:
+def check_recipient(services: Services, integration: Integration, said: Mapping[str, Any], recipient: str) -> None:
+    """Do as `check`, and blame the recipient for what has no other reason than that it is missing, or has no place."""
     try:
         check(services, integration, said)
     except InvalidInput as error:

@@ -94,7 +94,7 @@ class Asked:
 
     def _check(self, parameter: str, name: str, known: Collection[str]) -> None:
         if name not in known:
-            raise InvalidInput(f"query.{parameter}", f"{parameter}: must be of {', '.join(known)}")
+            raise InvalidInput(f"query.{parameter}", f"{parameter}: must be one of {', '.join(known)}")
 
 
 def _asked(request: Request) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ router = APIRouter()
 def create_integration(services: ServicesDep, caller: Writer, body: JsonBody) -> JSONResponse:
     """Create an integration."""
     provider, data = members.new_data(services, body)
-    beside = _beside(services, provider, default=members.wanted_default(body), now=False)
+    beside = _new(_beside(services, provider, default=members.wanted_default(body), now=False))
     made = integrations.create(services, caller.tenant_id, data, by=caller.actor, beside=beside)
     (document,) = _documents(services, caller, [made])
     return JSONResponse(document, 201)
@@ -127,20 +128,21 @@ def send_test_notification(services: ServicesDep, caller: Writer, body: JsonBody
     """
     asked = members.as_object(body)
     given = members.as_object(asked.get("integration"), "integration")
-    said = trials.sample_for(_recipient(asked.get("recipient", "")))
+    recipient = _recipient(asked.get("recipient", ""))
+    said = trials.sample_for(recipient)
     stored = _stored(services, caller, given)
     if stored is not None:
-        trials.check(services, stored, said)
+        trials.check_recipient(services, stored, said, recipient)
         integrations.send_test(services, caller.tenant_id, stored.id, said=said, by=caller.actor)
     else:
-        _send_at_once(services, caller, given, said)
+        _send_at_once(services, caller, given, said, recipient)
     return Response(status_code=204)
 
 
-def _send_at_once(services: Services, caller: Caller, given: Any, said: dict[str, Any]) -> None:
+def _send_at_once(services: Services, caller: Caller, given: Any, said: dict[str, Any], recipient: str) -> None:
     _, data = members.new_data(services, given)
     draft = integrations.draft(services, caller.tenant_id, data, beside=Beside())
-    trials.check(services, draft, said)
+    trials.check_recipient(services, draft, said, recipient)
     outcome = trials.send_at_once(services, draft, said, by=caller.actor)
     if outcome.verdict is not Verdict.DELIVERED:
         raise InvalidInput("integration", f"the test was not delivered: {outcome.detail or outcome.error}")
@@ -160,7 +162,7 @@ def _stored(services: Services, caller: Caller, given: Any) -> Integration | Non
 
 def _default(services: Services, caller: Caller, kind: object) -> Integration:
     if kind not in KINDS:
-        raise InvalidInput("integration.type", f"integration.type: must be of {', '.join(KINDS)}")
+        raise InvalidInput("integration.type", f"integration.type: must be one of {', '.join(KINDS)}")
     with services.database.read() as tx:
         found = defaults.of_kind(tx, caller.tenant_id, system=members.SYSTEM, kind=str(kind))
     if found is None:
@@ -187,6 +189,11 @@ def _beside(services: Services, provider: Provider, *, default: bool | None, now
             defaults.make_only(services, change, integration, system=members.SYSTEM, kind=provider.kind)
 
     return Beside(members.default_extras(provider, default=default), also=alone)
+
+
+def _new(beside: Beside) -> Beside:
+    """Have it told of an integration that Hood's clients made it, default or not."""
+    return replace(beside, extras={members.SYSTEM: {}, **beside.extras})
 
 
 def _known(services: Services, caller: Caller, integration_id: UUID) -> tuple[Integration, Provider]:
