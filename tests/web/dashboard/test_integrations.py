@@ -150,6 +150,50 @@ def test_a_page_tells_all_about_it_but_its_secrets(api: Api, pages: Visitor, rec
     assert failing.signing_secret not in page.html
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "system"),
+    [
+        (
+            "/v1/hood/integrations",
+            {
+                "name": "One",
+                "provider_id": "1003",
+                "settings": {"api_key": "SG.k", "default_sender_email": "a@b.example"},
+            },
+            "Ocamba Hood",
+        ),
+        (
+            "/v1/tenants/{tenant}/integrations",
+            {"name": "One", "type": "rest", "properties": {"endpointPrefix": "https://api.example.com"}},
+            "CxEngage",
+        ),
+        ("/v1/integrations", {"name": "One"}, "integrator.io"),
+        ("/rest/v1/service/integration_points", {"code": "One", "type": "public"}, "ERA"),
+    ],
+)
+def test_it_is_told_whose_clients_set_it_up(
+    api: Api, pages: Visitor, path: str, body: dict[str, object], system: str
+) -> None:
+    """On its page and in its form, which says too what becomes of that system's own fields."""
+    made = api.call("POST", path.replace("{tenant}", str(api.house.tenant.id)), json=body)
+    assert made.is_success, made.text
+    (one,) = api.data("/v2/integrations")
+
+    page = pages.get(f"{LIST}/{one['id']}")
+    assert "Set up by" in page.text
+    assert f"clients of {system}" in page.text
+    form = " ".join(pages.get(f"{LIST}/{one['id']}/edit").text.split())
+    assert f"Clients of {system} have set it up." in form
+
+
+def test_what_elastic_paths_clients_set_up_names_no_other_system(api: Api, pages: Visitor, receiver: Receiver) -> None:
+    """Nor does what the dashboard made."""
+    made = api.house.integrate(receiver.url)
+
+    assert "Set up by" not in pages.get(at(made)).text
+    assert "have set it up" not in pages.get(at(made, "/edit")).text
+
+
 def test_what_was_switched_off_says_why(api: Api, pages: Visitor, receiver: Receiver) -> None:
     """An endpoint that is gone has its integration switched off; the page says by whom, and lets it be enabled."""
     receiver.answer(410)

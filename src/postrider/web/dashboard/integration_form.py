@@ -28,6 +28,13 @@ from .previews import BUTTON, Preview, preview_of
 from .session import FormDep, IntegrationWriter, Session
 
 SECTION = "/integrations"
+SYSTEMS = {
+    "cxengage": "CxEngage",
+    "era": "ERA",
+    "hood": "Ocamba Hood",
+    "integrator": "integrator.io",
+}
+"""What systems are called that keep something of their own, by their members of an integration's extras."""
 TITLES = {
     "aws_sqs": "Amazon SQS",
     "mailchimp": "Mailchimp Transactional",
@@ -196,6 +203,11 @@ def _given(form: FormData, fields: Sequence[FormField], type_name: str, stored: 
     }
 
 
+def systems_of(integration: Integration) -> str:
+    """Name the systems whose clients have set an integration up."""
+    return ", ".join(title for name, title in SYSTEMS.items() if name in integration.extras)
+
+
 def _line(form: FormData, name: str) -> str:
     return str(form.get(name, "")).replace("\r\n", "\n").strip()
 
@@ -260,6 +272,7 @@ def _form(
         stray=complaint.text if complaint.field not in places else "",
         kept=kept,
         old=old,
+        systems=systems_of(old) if old else "",
         preview=seen,
         event_types=[one.name for one in event_types.list_all(services, session.tenant_id)],
         defaults=policy_words.DEFAULTS,

@@ -29,7 +29,7 @@ from postrider.web.integration_state import IntegrationState, state_of
 from . import policy_words
 from .configuration_fields import FormField, Kind, fields_of, texts_of
 from .filters import PageFilter
-from .integration_form import SECTION, TITLES
+from .integration_form import SECTION, TITLES, systems_of
 from .notices import went_well
 from .pages import show
 from .paging import ways
@@ -125,6 +125,7 @@ def show_integration(
         integration=integration,
         type_title=TITLES.get(integration.integration_type, integration.integration_type),
         settings=_settings(services, integration),
+        systems=systems_of(integration),
         hindrance=_hindrance(integration),
         old_secrets=still_signing(integration.retired_secrets, now=services.clock.now()),
         policy=policy_words.in_words(integration.policy),
