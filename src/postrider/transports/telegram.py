@@ -71,7 +71,7 @@ class TelegramConfiguration(TemplatedConfiguration):
     @classmethod
     def _check_bot_token(cls, value: str) -> str:
         if not _TOKEN.fullmatch(value):
-            raise ValueError("must be a bot's token: digits, a colon, then letters, digits, - and _")
+            raise ValueError("must be a bot's token: digits, a colon, then 8 or more letters, digits, - and _")
         return value
 
 
