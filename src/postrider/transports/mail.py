@@ -115,7 +115,7 @@ def _receiver(made: str) -> str:
     try:
         return mail_address(made.strip())
     except ValueError as error:
-        raise TemplateFailed(f"What came of the template of to cannot be sent to: it {error}.") from None
+        raise TemplateFailed(f"The template of to made no address that can be written to: it {error}.") from None
 
 
 def _printable(made: str) -> str:

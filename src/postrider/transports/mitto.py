@@ -103,7 +103,7 @@ def _number(made: str) -> str:
     number = _BETWEEN_DIGITS.sub("", made.replace("(0)", "")).removeprefix("+")
     if not _NUMBER.fullmatch(number):
         raise TemplateFailed(
-            "What came of the template of to is no telephone number with its country's code, such as +15035550142."
+            "The template of to made no telephone number with its country's code, such as +15035550142."
         )
     return number
 

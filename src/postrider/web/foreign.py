@@ -25,6 +25,7 @@ from .request_log import REQUEST_ID
 
 _SHARED = ("services", "authenticator", "key_limit", "known_types", "publisher")
 _PATH = "path"
+_NO_SUCH_ADDRESS = "there is nothing at this address"
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -133,7 +134,8 @@ async def _http(request: Request, error: Exception) -> Response:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         methods = allowed(request.app.router.routes, path)
         return _answer(request, error.status_code, [Problem(NO_SUCH_METHOD)], headers={"Allow": methods})
-    return _answer(request, error.status_code, [Problem(error.detail)], headers=error.headers)
+    detail = _NO_SUCH_ADDRESS if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    return _answer(request, error.status_code, [Problem(detail)], headers=error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
