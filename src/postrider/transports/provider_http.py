@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -142,7 +143,7 @@ def json_body(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class ProviderTransport(Generic[C]):
+class ProviderTransport(ABC, Generic[C]):
     """A way out over a provider's HTTP API: a request for each message, made of the configuration's templates."""
 
     type_name: ClassVar[str]
@@ -155,13 +156,13 @@ class ProviderTransport(Generic[C]):
     def __init__(self, surroundings: Surroundings) -> None:
         self._engine = surroundings.http
 
+    @abstractmethod
     def write(self, configuration: C, message: Message) -> Request:
         """Make the request for a message; may raise TemplateFailed and HttpFailure."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, answer: Answer, limits: FlightLimits) -> Finding:
         """Say what an answer means; `limits` has the statuses that the integration takes for a success."""
-        raise NotImplementedError
 
     def open(self, integration: Integration, limits: FlightLimits, wake: Callable[[], None]) -> HttpFlight:
         configuration = self._configuration(integration)

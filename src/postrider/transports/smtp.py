@@ -59,6 +59,10 @@ _Host = Annotated[str, AfterValidator(_check_host)]
 _Login = Annotated[str, AfterValidator(_check_login), Field(min_length=1, max_length=LONGEST_TEXT)]
 
 
+TLS_PORT = 465
+"""Of the service `submissions`, in which TLS comes before all else (RFC 8314)."""
+
+
 class SmtpConfiguration(MailConfiguration):
     """Which server takes the mail, who we are there, who the mail is from, and what it says."""
 
@@ -111,9 +115,14 @@ class SmtpConfiguration(MailConfiguration):
         return plain_host(self.sending_domain) if self.sending_domain else own
 
     @property
-    def server(self) -> Server:
-        host = plain_host(self.host or self.sending_domain or "")
-        return Server(host, self.port, self.domain, self.username, self.password)
+    def mail_host(self) -> str:
+        """Where mail is handed in."""
+        return plain_host(self.host or self.sending_domain or "")
+
+    def server(self, *, tls_port: int) -> Server:
+        """Give the server, which speaks TLS from the start when it listens on `tls_port`."""
+        tls = self.port == tls_port
+        return Server(self.mail_host, self.port, tls, self.domain, self.username, self.password)
 
     def mail(self, message: Message) -> Mail:
         """Write a message's mail; raises TemplateFailed."""
@@ -135,8 +144,11 @@ class SmtpTransport:
     body_limit: ClassVar[int | None] = None
     configuration_model: ClassVar[type[TransportConfiguration]] = SmtpConfiguration
 
-    def __init__(self, surroundings: Surroundings, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, surroundings: Surroundings, tls: ssl.SSLContext | None = None, *, tls_port: int = TLS_PORT
+    ) -> None:
         """Take which certificates to trust as `tls`: the system's when None."""
+        self._tls_port = tls_port
         self._guard = surroundings.guard
         self._tls = tls or ssl.create_default_context()
         self._watch = Watch()
@@ -144,7 +156,7 @@ class SmtpTransport:
     def open(self, integration: Integration, limits: FlightLimits, wake: Callable[[], None]) -> ThreadedFlight:
         configuration = SmtpConfiguration.parse(integration.configuration)
         courier = Courier(
-            configuration.server,
+            configuration.server(tls_port=self._tls_port),
             configuration.mail,
             guard=self._guard,
             tls=self._tls,
@@ -158,6 +170,5 @@ class SmtpTransport:
             mail = configuration.mail(message)
         except TemplateFailed as error:
             return only_note(error.problem)
-        server = configuration.server
-        title = f"MAIL {mail.to} by {server.host}:{server.port}"
+        title = f"MAIL {mail.to} by {configuration.mail_host}:{configuration.port}"
         return Exhibit("smtp", title, mail.headers, mail.text, note=BEFORE_ENCODING)

@@ -20,7 +20,6 @@ from .guard import AddressRefused, Guard
 from .resolver import socket_addresses
 from .smtp_mail import Mail
 
-TLS_FROM_THE_START = 465
 LONGEST_REPLY = 64 * 1024
 CHUNK = 16 * 1024
 
@@ -64,6 +63,8 @@ class Server:
 
     host: str
     port: int
+    tls_from_start: bool
+    """Else it begins with STARTTLS."""
     name: str
     username: str | None
     password: str | None = field(repr=False)
@@ -168,13 +169,13 @@ def open_session(server: Server, *, guard: Guard, tls: ssl.SSLContext, until: fl
     Raises AddressRefused, OSError, and this file's own exceptions.
     """
     sock = _reach(server.host, server.port, guard=guard, until=until)
-    if server.port == TLS_FROM_THE_START:
+    if server.tls_from_start:
         sock = _secured(sock, tls, server.host, until=until)
     session = Session(sock, server.name, until=until)
     try:
         session.expect("the connection", session.getreply(), _DONE)
         session.introduce()
-        if server.port != TLS_FROM_THE_START:
+        if not server.tls_from_start:
             _secure(session, tls, server.host)
         if server.username is not None:
             session.log_in(server.username, server.password or "")
