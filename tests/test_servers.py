@@ -219,6 +219,10 @@ class _Listener(stomp.ConnectionListener):
     def __init__(self) -> None:
         self.receipts: list[str] = []
         self.bodies: list[str] = []
+        self.errors: list[str] = []
+
+    def on_error(self, frame: Any) -> None:
+        self.errors.append(f"{frame.headers.get('message')}: {frame.body}")
 
     def on_receipt(self, frame: Any) -> None:
         self.receipts.append(frame.headers["receipt-id"])
@@ -238,6 +242,9 @@ def _send_and_receive(port: int, login: tuple[str, str] | None = None) -> str:
         wait_until(lambda: "sent" in listener.receipts, "the receipt of the message", seconds=10)
         line.subscribe("/queue/parcels", id="1")
         wait_until(lambda: bool(listener.bodies), "the message", seconds=10)
+    except stomp.exception.ConnectFailedException as error:
+        error.add_note(f"the broker said: {listener.errors}")
+        raise
     finally:
         with suppress(stomp.exception.NotConnectedException):
             line.disconnect()

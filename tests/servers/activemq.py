@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import socket
+from contextlib import suppress
 from pathlib import Path
 
-from servers.process import Process, accepts_connections, free_port
+from servers.process import Process, free_port
 from servers.server import Server
 
 PACKAGE = "activemq"
@@ -68,8 +70,16 @@ class ActiveMqServer(Server):
         )
 
     def start(self) -> None:
-        """Start the broker, with empty queues; returns when it accepts STOMP connections."""
-        self._process.start(ready=lambda: accepts_connections(self.port), seconds=90)
+        """Start the broker, with empty queues; returns when it lets `user` in over STOMP."""
+        self._process.start(ready=self._lets_in, seconds=90)
+
+    def _lets_in(self) -> bool:
+        # An open port is not enough: it may be another server's, or the broker's before it knows its users.
+        hello = f"CONNECT\naccept-version:1.1\nhost:{self.host}\nlogin:{self.user}\npasscode:{self.password}\n\n\0"
+        with suppress(OSError), socket.create_connection((self.host, self.port), timeout=5) as line:
+            line.sendall(hello.encode())
+            return line.recv(100).startswith(b"CONNECTED")
+        return False
 
     def prepare(self) -> None:
         plugins = _LOGIN.format(user=self.user, password=self.password) if self._login else ""

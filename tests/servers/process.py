@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # Below Linux's range for outgoing connections: no client's own end takes the port while its server restarts.
-_PORTS = range(20_000, 32_000)
+_FIRST_PORT, _PORTS_OF_A_WORKER, _WORKERS = 20_000, 1_500, 8
 _LOG_TAIL_LINES = 30
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.001, 0.02
 """Seconds between two looks: most of what tests wait for is there at once."""
@@ -26,8 +26,14 @@ class ServerNotReadyError(Exception):
 
 
 def free_port() -> int:
-    """Pick a port of 127.0.0.1 that nothing listens on."""
-    for port in random.sample(_PORTS, 200):
+    """Pick a port of 127.0.0.1 that nothing listens on, and that no test beside this one is about to take.
+
+    Each of pytest's worker processes picks from ports of its own, as a server listens only a while after its port
+    was picked.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    first = _FIRST_PORT + worker * _PORTS_OF_A_WORKER
+    for port in random.sample(range(first, first + _PORTS_OF_A_WORKER), 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
