@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from servers.process import free_port, wait_until
+from servers.process import ends_with_its_parent, free_port, wait_until
 
 API_KEY = "pr_test_0000000000000000000000000000"
 COMMAND = str(Path(sys.executable).parent / "postrider")
 
 
 class Running:
-    """A command of ours that runs until it is ended."""
+    """A command of ours that runs until it is ended, or until the test run that started it is gone."""
 
     def __init__(
         self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, program: str = COMMAND
@@ -27,7 +27,7 @@ class Running:
         self.log = folder / f"{'-'.join(arguments[:1])}-{free_port()}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [program, *arguments],
+                [*ends_with_its_parent(), program, *arguments],
                 env={**kept, **environment},
                 cwd=folder,
                 stdout=log,

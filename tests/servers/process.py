@@ -136,7 +136,7 @@ class Process:
     def _spawn(self) -> None:
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
-                [*_ends_with_its_parent(), *self._command],
+                [*ends_with_its_parent(), *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -158,6 +158,7 @@ def as_user(name: str | None) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _ends_with_its_parent() -> list[str]:
+def ends_with_its_parent() -> list[str]:
+    """Give the words before a command by which it is told to end when the thread that starts it does."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
