@@ -166,7 +166,7 @@ def _count(scene: Scene, watch: Watch) -> None:
     with watch("count: what happened in a week"), scene.database.read() as tx:
         counts.total(tx, tenant, integration_id=None, since=now - HOUR * 24 * 7, until=now)
     with watch(f"count: what happened to {HEALTHY} integrations in a day"), scene.database.read() as tx:
-        counts.series_of_each(tx, tenant, scene.healthy, since=now - HOUR * 24, until=now, step=HOUR)
+        counts.attempts_of_each(tx, tenant, scene.healthy, since=now - HOUR * 24, until=now, step=HOUR)
     with watch("count: what waits"), scene.database.read() as tx:
         counts.backlog(tx, tenant)
         counts.backlog_of_each(tx, tenant, scene.healthy)

@@ -243,17 +243,17 @@ def test_a_step_is_whole_minutes(database: Database, step: timedelta) -> None:
         series(database, since=START, until=START + HOUR, step=step)
 
 
-def test_series_of_several_integrations_come_together(database: Database) -> None:
-    """Each has its own, those without any too, and another tenant's stay out."""
+def test_each_integration_has_its_own_series(database: Database) -> None:
+    """Those that did nothing have one too, and another tenant's stay out."""
     tell(database, of=ONE, delivered=1)
     tell(database, of=TWO, delivered=2)
     tell(database, tenant=OTHER_TENANT, of=STRANGER, delivered=3, backlog=4, buried="timeout")
     fold(database)
 
-    with database.read() as tx:
-        told = counts.series_of_each(
-            tx, TENANT, [ONE, TWO, STRANGER], since=START, until=START + MINUTE * 2, step=MINUTE
-        )
+    told = {
+        one: series(database, of=one, since=START, until=START + MINUTE * 2, step=MINUTE)
+        for one in (ONE, TWO, STRANGER)
+    }
 
     assert {one: [count.delivered for count in its] for one, its in told.items()} == {
         ONE: [1, 0],
@@ -276,7 +276,7 @@ def test_attempts_of_several_are_those_of_their_series(database: Database, step:
 
     with database.read() as tx:
         told = counts.attempts_of_each(tx, TENANT, [ONE, TWO, STRANGER], **asked)
-        whole = counts.series_of_each(tx, TENANT, [ONE, TWO, STRANGER], **asked)
+    whole = {one: series(database, of=one, **asked) for one in (ONE, TWO, STRANGER)}
 
     assert {one: [(each.begins_at, each.delivered, each.failed) for each in its] for one, its in told.items()} == {
         one: [(each.begins_at, each.delivered, each.failed) for each in its] for one, its in whole.items()

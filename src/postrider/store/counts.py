@@ -100,28 +100,13 @@ def series(
     The first step is the one in which `since` lies, the last ends at `until` or after it. Whole quarters of an hour are
     known for 8 days, other steps, which are whole minutes, for 2 hours. Raises ValueError for steps that are neither.
     """
-    of = integration_id or WHOLE_TENANT
-    return series_of_each(tx, tenant_id, [of], since=since, until=until, step=step)[of]
-
-
-def series_of_each(
-    tx: Transaction,
-    tenant_id: UUID,
-    integration_ids: Sequence[UUID],
-    *,
-    since: datetime,
-    until: datetime,
-    step: timedelta,
-) -> dict[UUID, list[Count]]:
-    """Tell the same for each of some integrations."""
     if step <= timedelta(0) or step % MINUTE:
         raise ValueError("a step is a number of whole minutes")
-    begin = begin_of(since, step)
-    rows = defaultdict[tuple[UUID, datetime], list[Row[Any]]](list)
-    for row in tx.execute(_counts(tenant_id, integration_ids, _kept_step(step), since=begin, until=until)):
-        rows[row.integration_id, begin_of(row.begins_at, step)].append(row)
-    begins = list(_steps(begin, until, step))
-    return {one: [_sum(begins_at, rows[one, begins_at]) for begins_at in begins] for one in integration_ids}
+    begin, of = begin_of(since, step), integration_id or WHOLE_TENANT
+    rows = defaultdict[datetime, list[Row[Any]]](list)
+    for row in tx.execute(_counts(tenant_id, of, _kept_step(step), since=begin, until=until)):
+        rows[begin_of(row.begins_at, step)].append(row)
+    return [_sum(begins_at, rows[begins_at]) for begins_at in _steps(begin, until, step)]
 
 
 def attempts_of_each(
@@ -172,7 +157,7 @@ def total(tx: Transaction, tenant_id: UUID, *, integration_id: UUID | None, sinc
     kept_since = tx.execute(oldest).scalar_one()
     # All that is younger than the oldest minute happened in minutes that are kept.
     step = MINUTE if kept_since is not None and since >= kept_since else QUARTER
-    rows = tx.execute(_counts(tenant_id, [of], step, since=begin_of(since, step), until=until))
+    rows = tx.execute(_counts(tenant_id, of, step, since=begin_of(since, step), until=until))
     return _sum(since, rows)
 
 
@@ -194,12 +179,10 @@ def _in_step(tenant_id: UUID, integration_ids: Sequence[UUID], step: timedelta) 
     ]
 
 
-def _counts(
-    tenant_id: UUID, integration_ids: Sequence[UUID], step: timedelta, *, since: datetime, until: datetime
-) -> Select[Any]:
+def _counts(tenant_id: UUID, of: UUID, step: timedelta, *, since: datetime, until: datetime) -> Select[Any]:
     c = counts.c
-    query = select(c.integration_id, c.begins_at, c.published, c.delivered, c.failed, c.died, c.latencies)
-    return query.where(*_in_step(tenant_id, integration_ids, step), c.begins_at >= since, c.begins_at < until)
+    query = select(c.begins_at, c.published, c.delivered, c.failed, c.died, c.latencies)
+    return query.where(*_in_step(tenant_id, [of], step), c.begins_at >= since, c.begins_at < until)
 
 
 def _sum(begins_at: datetime, rows: Iterable[Row[Any]]) -> Count:
