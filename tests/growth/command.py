@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import click
 from growth.figures import LAPS, Compared, as_table, measure
-from growth.filling import HOT_TABLES, Amounts, Owners, fill, without_indexes
+from growth.filling import Amounts, Owners, fill, tidy, without_indexes
 from growth.scene import DEAD, Scene, a_scene
 from servers.postgres import PostgresServer
 
@@ -49,8 +49,7 @@ def _fill(scene: Scene, amounts: Amounts, owners: Owners) -> None:
     with scene.connect() as connection:
         with without_indexes(connection):
             fill(connection, amounts, owners)
-        for table in HOT_TABLES:
-            connection.execute(f"VACUUM (ANALYZE) {table}".encode())
+        tidy(connection)
     click.echo(
         f"{amounts.delivered:,} delivered, {amounts.pending:,} pending, {amounts.letters:,} dead letters: "
         f"filled in {time.monotonic() - started:.0f} s",

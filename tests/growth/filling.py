@@ -22,7 +22,7 @@ NOBODY = UUID(int=0)
 """Stands for the tenant as a whole where it is counted."""
 EACH_EVENT = 2
 """Deliveries that come of one event."""
-HOT_TABLES = ("events", "deliveries", "attempts")
+_HOT_TABLES = ("events", "deliveries", "attempts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,12 @@ def fill(connection: psycopg.Connection, amounts: Amounts, owners: Owners) -> No
     _write(connection, amounts.letters, owners, status="dead", days=LETTER_DAYS, error=LETTER_ERROR)
     _write(connection, amounts.delivered, owners, status="delivered", days=DAYS)
     _write(connection, amounts.pending, owners, status="pending", days=WAITING_DAYS)
-    counted = [NOBODY, *owners.healthy, *owners.dead]
-    connection.execute(_COUNTS, {"tenant": owners.tenant, "owners": counted, "now": owners.now})
+    fill_counts(connection, owners, [NOBODY, *owners.healthy, *owners.dead])
+
+
+def fill_counts(connection: psycopg.Connection, owners: Owners, integration_ids: Sequence[UUID]) -> None:
+    """Write what happened to each in as many steps as are kept; what is there already stays."""
+    connection.execute(_COUNTS, {"tenant": owners.tenant, "owners": list(integration_ids), "now": owners.now})
 
 
 def _write(
@@ -132,10 +136,18 @@ def without_indexes(connection: psycopg.Connection) -> Iterator[None]:
     """Take the hot tables' indexes away, but for their keys, and build them anew: many rows cost a fifth so."""
     made = connection.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s) AND indexname NOT LIKE 'pk_%%'",
-        [list(HOT_TABLES)],
+        [list(_HOT_TABLES)],
     ).fetchall()
     for name, _ in made:
         connection.execute(f"DROP INDEX {name}".encode())
     yield
     for _, definition in made:
         connection.execute(definition.encode())
+
+
+def tidy(connection: psycopg.Connection) -> None:
+    """Leave all tables as autovacuum does in time: without what is dead, and with statistics.
+
+    Of each: PostgreSQL may choose worse once it knows how much a table holds.
+    """
+    connection.execute("VACUUM (ANALYZE)")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 from api import Api
-from growth.filling import EVENT_TYPE, HOT_TABLES, LETTER_ERROR, Amounts, fill, without_indexes
+from growth.filling import EVENT_TYPE, LETTER_ERROR, Amounts, fill, tidy, without_indexes
 from growth.scene import DEAD, Scene, a_scene
 from pages.filling import fill_sums
 from servers.postgres import PostgresServer
@@ -73,8 +73,7 @@ def _fill(scene: Scene, amounts: Amounts) -> None:
         with without_indexes(connection):
             fill(connection, amounts, scene.owners)
         fill_sums(connection, scene.owners)
-        for table in HOT_TABLES:
-            connection.execute(f"VACUUM (ANALYZE) {table}".encode())
+        tidy(connection)
     click.echo(f"{amounts.delivered:,} delivered, {amounts.pending:,} pending, {amounts.letters:,} dead", err=True)
 
 

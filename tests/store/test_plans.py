@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from uuid import UUID
 
-from growth.filling import LETTER_ERROR, Amounts, fill
+from growth.filling import LETTER_ERROR, Amounts, fill, fill_counts
 from growth.lap import run_lap
 from growth.scene import Scene, furnish
 from house import START, House, build_house
@@ -28,6 +28,7 @@ from postrider.store import (
     counts,
     deliveries,
     event_types,
+    folding,
     integration_list,
     standings,
     vitals,
@@ -206,6 +207,19 @@ def test_postgresql_finds_all_by_an_index(postgresql: Database, receiver: Receiv
         run_everything(scene, receiver)
 
     assert len(found) > 100
+    assert too_many_rows(found) == {}
+
+
+def test_counts_past_their_term_are_found_without_reading_all_counts(postgresql: Database) -> None:
+    """Left to choose, and with the statistics of a full table, PostgreSQL walks along the index of their beginnings."""
+    with filled(postgresql) as scene:
+        with scene.connect() as connection:
+            fill_counts(connection, scene.owners, [UUID(int=number) for number in range(1, 201)])
+            connection.execute("ANALYZE counts")
+        with planned(postgresql) as found, postgresql.write() as tx:
+            folding.any_tenant_forget(tx, now=START, limit=1_000)
+
+    assert found
     assert too_many_rows(found) == {}
 
 

@@ -12,15 +12,15 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Row,
-    and_,
+    Select,
     bindparam,
     case,
     delete,
     exists,
-    or_,
+    func,
+    literal_column,
     select,
     text,
-    tuple_,
     update,
 )
 
@@ -217,12 +217,29 @@ _DROP_EMPTY = delete(dead_letter_groups).where(
 
 
 def any_tenant_forget(tx: Transaction, *, now: datetime, limit: int) -> int:
-    """Delete counts past their term; tells how many."""
-    over = or_(
-        *(
-            and_(counts.c.step_seconds == int(step.total_seconds()), counts.c.begins_at < now - kept)
-            for step, kept in _KEPT.items()
-        )
+    """Delete up to `limit` counts past their term, the oldest of a step first; tells how many."""
+    forget, gone = _FORGET["sqlite" if tx.dialect.name == "sqlite" else "postgresql"], 0
+    for step, kept in _KEPT.items():
+        values = {"step": int(step.total_seconds()), "before": now - kept, "limit": limit - gone}
+        gone += tx.execute(forget, values).rowcount
+    return gone
+
+
+def _past_term(place: str) -> Select[Any]:
+    # One step at a time and in the order of its index: asked for both, PostgreSQL reads the whole table for the few.
+    return (
+        select(literal_column(place))
+        .select_from(counts)
+        .where(counts.c.step_seconds == bindparam("step"), counts.c.begins_at < bindparam("before"))
+        .order_by(counts.c.begins_at)
+        .limit(bindparam("limit", type_=Integer))
     )
-    key = list(counts.primary_key)
-    return tx.execute(delete(counts).where(tuple_(*key).in_(select(*key).where(over).limit(limit)))).rowcount
+
+
+# By the places where the rows lie: by their keys, PostgreSQL may read the whole table to find them again.
+_FORGET = {
+    "postgresql": delete(counts).where(
+        literal_column("counts.ctid") == func.any(func.array(_past_term("counts.ctid").scalar_subquery()))
+    ),
+    "sqlite": delete(counts).where(literal_column("rowid").in_(_past_term("rowid"))),
+}
