@@ -165,8 +165,8 @@ def test_an_old_sqlite_is_refused(found: tuple[int, ...]) -> None:
         check_sqlite(found)
 
 
-def test_only_what_may_be_forgotten_does_not_wait_for_the_disk(database: Database) -> None:
-    """What is answered with 202, claimed or settled is on disk when its commit returns; a ring or a note need not."""
+def test_only_what_workers_agree_by_does_not_wait_for_the_disk(database: Database) -> None:
+    """What is answered with 202, claimed or settled is on disk when its commit returns; a ring need not be."""
     question = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
 
     with database.write() as tx:
@@ -175,7 +175,5 @@ def test_only_what_may_be_forgotten_does_not_wait_for_the_disk(database: Databas
         single = tx.execute(text(question)).scalar()
     with database.write_lightly() as tx:
         light = tx.execute(text(question)).scalar()
-    with database.write(durable=False) as tx:
-        note = tx.execute(text(question)).scalar()
 
-    assert (change, single, light, note) == ((2, 2, 1, 1) if database.is_sqlite else ("on", "on", "off", "off"))
+    assert (change, single, light) == ((2, 2, 1) if database.is_sqlite else ("on", "on", "off"))

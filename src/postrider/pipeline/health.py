@@ -115,8 +115,7 @@ class HealthNotes:
         if not failed:
             # What failed was followed by a success: it is no row of failures.
             return NO_HEALTH, False
-        # A crash that costs the last of the failures costs nothing: the next ones are counted as these were.
-        with self.services.database.write(durable=False) as tx:
+        with self.services.database.write() as tx:
             before = health.any_tenant_hold(tx, self.integration_id)
             breaker = self._breaker(before.breaker, failed, now, probe=probe)
             stands = health.any_tenant_failed(

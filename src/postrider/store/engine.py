@@ -130,12 +130,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
-        """Change in one transaction: committed at the end, rolled back on any exception.
-
-        One that is not durable does not wait for the disk, as `write_lightly`.
-        """
-        with _named_failures(), self._transaction(self.engine if durable else self._lightly) as connection:
+    def write(self) -> Iterator[Transaction]:
+        """Change in one transaction: committed at the end, rolled back on any exception."""
+        with _named_failures(), self._transaction(self.engine) as connection:
             yield connection
 
     @contextmanager
