@@ -41,6 +41,7 @@ _LOCK = (
 )
 
 _AT_A_STRETCH = 10
+"""So many rows are added up before other threads get the interpreter."""
 
 ANY_CHANGES = exists(select(count_changes.c.id))
 """Says in SQL that there is something to fold."""
@@ -61,21 +62,22 @@ def any_tenant_fold(tx: Transaction, *, limit: int) -> int:
     """
     if tx.dialect.name != "sqlite" and not tx.execute(_TRY_LOCK, {"lock": _LOCK}).scalar_one():
         return 0
-    changes = list(_unhurried(tx.execute(_TAKE, {"limit": limit})))
+    changes = list(_unhurried(tx, tx.execute(_TAKE, {"limit": limit})))
     _add_to_counts(tx, changes)
     _add_to_backlogs(tx, changes)
     _add_to_letters(tx, changes)
     return len(changes)
 
 
-def _unhurried(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+def _unhurried(tx: Transaction, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
     """Give the rows, and the interpreter after every few to whoever waits for it.
 
     Nobody waits for sums, but for deliveries: a thread that works on without a pause has each of the others wait for
-    up to five milliseconds whenever it comes back from the database.
+    up to five milliseconds whenever it comes back from the database. On SQLite there is no pause: everybody who writes
+    waits for the end of this.
     """
     for number, row in enumerate(rows, 1):
-        if number % _AT_A_STRETCH == 0:
+        if number % _AT_A_STRETCH == 0 and tx.dialect.name != "sqlite":
             time.sleep(0)
         yield row
 
@@ -95,7 +97,7 @@ _NUMBERS = ("published", "delivered", "failed", "died")
 
 def _add_to_counts(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
     sums: dict[_Place, Sums] = defaultdict(Sums)
-    for change in _unhurried(changes):
+    for change in _unhurried(tx, changes):
         if any(getattr(change, name) for name in _NUMBERS):
             latencies = from_json(change.latencies)
             for place in _places(change):
@@ -161,7 +163,7 @@ def _count_row(place: _Place, sums: Sums) -> dict[str, Any]:
 def _add_to_backlogs(tx: Transaction, changes: Iterable[Row[Any]]) -> None:
     # By the texts of ids as they are stored: one fan-out names many, and to read each time would take the longest.
     more = defaultdict[UUID, Counter[str]](Counter)
-    for change in _unhurried(changes):
+    for change in _unhurried(tx, changes):
         if change.backlog:
             more[change.tenant_id][change.integration_id.hex] += change.backlog
         more[change.tenant_id].update(change.waiting)
